@@ -1,0 +1,2 @@
+//! turnmux.
+pub mod process;
