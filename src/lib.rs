@@ -1,2 +1,3 @@
-//! turnmux.
+//! turnmux keeps one warm coding-agent process per conversation and puts the OpenAI API in front of it.
 pub mod process;
+pub mod protocol;

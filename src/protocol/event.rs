@@ -1,0 +1,132 @@
+//! The numbered steps of a turn.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ThreadId, TurnEnding, TurnError, TurnId};
+
+/// One step, numbered without gaps within its session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The session's number for it, from 1.
+    pub seq: u64,
+    /// Which turn it belongs to.
+    pub turn: TurnId,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What can happen in a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EventKind {
+    /// The turn cannot begin yet.
+    Waiting(WaitReason),
+    /// The agent has the input.
+    Started {
+        /// The thread that the turn belongs to.
+        thread: ThreadId,
+    },
+    /// More of the answer.
+    TextDelta(String),
+    /// More of the visible thinking.
+    ReasoningDelta(String),
+    /// The agent uses a tool.
+    ToolUse {
+        /// The agent's id of this call.
+        id: String,
+        /// The tool's name.
+        name: String,
+        /// Its arguments, as JSON text.
+        input: String,
+    },
+    /// A tool answered.
+    ToolResult {
+        /// The call that it answers.
+        id: String,
+        /// Whether it failed.
+        is_error: bool,
+        /// What it said, as text.
+        text: String,
+    },
+    /// Something that a subagent said or did; no part of the answer.
+    Subagent {
+        /// The tool call that the subagent works for.
+        parent: String,
+        /// What it said, where it said something.
+        text: String,
+    },
+    /// The agent asks its model's service again.
+    Retry {
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// The service's status, where it answered.
+        status: Option<u16>,
+    },
+    /// A tool was not allowed.
+    PermissionDenied {
+        /// The tool's name.
+        tool: String,
+    },
+    /// The final text differs from the deltas; the final text counts.
+    TextMismatch,
+    /// The turn's one ending.
+    Ended(TurnEnding),
+}
+
+/// Why a turn cannot begin yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// Earlier turns of its session come first.
+    Queued,
+    /// All processes are busy.
+    Capacity,
+    /// Its process starts.
+    Starting,
+}
+
+/// How an attachment came by its thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ThreadOrigin {
+    /// A new one, under an id chosen by us.
+    New(ThreadId),
+    /// One that the agent knows.
+    Resume(ThreadId),
+    /// A new one that knows what another knew.
+    Fork {
+        /// The other thread.
+        from: ThreadId,
+        /// The agent's id of the last message to keep; none keeps all.
+        at: Option<String>,
+        /// The new thread's id.
+        into: ThreadId,
+    },
+}
+
+impl ThreadOrigin {
+    /// The thread that the attachment will carry.
+    pub fn thread(&self) -> &ThreadId {
+        match self {
+            Self::New(thread) | Self::Resume(thread) | Self::Fork { into: thread, .. } => thread,
+        }
+    }
+}
+
+/// A question that comes from inside a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The agent's id of the question, to be named in the answer.
+    pub id: String,
+    /// The tool that wants to run.
+    pub tool: String,
+    /// Its arguments, as JSON text.
+    pub input: String,
+}
+
+/// Why an attachment is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DriverEnd {
+    /// It was told to end.
+    Detached,
+    /// It ended by itself, or could not begin.
+    Failed(TurnError),
+}

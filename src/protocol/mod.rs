@@ -1,0 +1,17 @@
+//! turnmux's own nouns, shared by every layer: ids and keys, turns, events, errors and what a backend is.
+//!
+//! Nothing in here does anything; it names nothing else of the crate.
+
+mod backend;
+mod error;
+mod event;
+mod ids;
+mod limits;
+mod turn;
+
+pub use backend::{BackendSpec, CommandPolicy, EnvPolicy, Permission, PermissionParseError};
+pub use error::{ErrorKind, TurnError};
+pub use event::{DriverEnd, Event, EventKind, Question, ThreadOrigin, WaitReason};
+pub use ids::{BackendId, IdError, SessionKey, TenantId, ThreadId, TurnId};
+pub use limits::Limits;
+pub use turn::{FinishReason, HistoryMessage, Role, TurnEnding, TurnOptions, TurnRequest, Usage};

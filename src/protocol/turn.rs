@@ -1,0 +1,114 @@
+//! One input and everything up to its one ending.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{BackendId, ThreadId, TurnError};
+
+/// What a front end asks a session to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnRequest {
+    /// Which configured agent; decides the driver.
+    pub backend: BackendId,
+    /// Where the agent is to run; counts only for a session that has no directory yet.
+    pub workspace: PathBuf,
+    /// A thread that the agent already knows and that the session is to go on with.
+    pub thread: Option<ThreadId>,
+    /// What the caller's system messages say.
+    pub instructions: Option<String>,
+    /// The conversation so far, oldest first; given to an agent only when it starts a new thread.
+    pub history: Vec<HistoryMessage>,
+    /// What the user says now.
+    pub input: String,
+    /// True when nobody named this session, so that nobody is expected to come back to it.
+    pub unnamed: bool,
+}
+
+/// One earlier message of a conversation that the agent itself has not seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryMessage {
+    /// Who said it.
+    pub role: Role,
+    /// What was said.
+    pub text: String,
+}
+
+/// Who said a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The person or program that calls.
+    User,
+    /// The agent.
+    Assistant,
+}
+
+/// What may differ from turn to turn of one thread; a driver plans how to get from the present one to the wanted one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TurnOptions {
+    /// The agent's name for the language model; none is the agent's own choice.
+    pub model: Option<String>,
+    /// How hard to think, in the agent's own words.
+    pub effort: Option<String>,
+    /// What is put behind the agent's own system prompt.
+    pub system_prompt: Option<String>,
+    /// What the agent may do unasked.
+    pub permission: super::Permission,
+}
+
+/// The one ending that each accepted turn gets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TurnEnding {
+    /// The agent answered.
+    Completed {
+        /// The whole answer. It is what counts where it differs from the deltas.
+        text: String,
+        /// The whole of the visible thinking.
+        reasoning: String,
+        /// Why the model stopped.
+        finish: FinishReason,
+        /// What it took.
+        usage: Usage,
+    },
+    /// Somebody stopped it: the caller, a lost client, a shutdown.
+    Interrupted {
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// It went wrong.
+    Failed(TurnError),
+}
+
+/// Why the model stopped, in OpenAI's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// It had said everything.
+    Stop,
+    /// The limit on output tokens was reached.
+    Length,
+    /// The model refused.
+    ContentFilter,
+}
+
+/// What a turn took, summed over its model calls.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Usage {
+    /// Prompt tokens that were neither read from nor written to the cache.
+    pub input_tokens: u64,
+    /// Prompt tokens written to the cache.
+    pub cache_creation_tokens: u64,
+    /// Prompt tokens read from the cache.
+    pub cache_read_tokens: u64,
+    /// Tokens that the model wrote.
+    pub output_tokens: u64,
+    /// The agent's estimate of the cost of this turn, in US dollars.
+    pub cost_usd: Option<f64>,
+}
+
+impl Usage {
+    /// All prompt tokens, cached ones included: what OpenAI calls `prompt_tokens`.
+    pub fn prompt_tokens(&self) -> u64 {
+        self.input_tokens + self.cache_creation_tokens + self.cache_read_tokens
+    }
+}
