@@ -1,1 +1,66 @@
-//! Processes.
+//! Child processes: starting them, watching them end, and leaving nothing behind.
+//!
+//! This is the only place that knows of `nix`, `std::process::Command` and `unsafe`.
+//!
+//! ```text
+//!  Supervisor ──requests (bounded)──▶ spawner thread ──fork, exec──▶ child (a group of its own)
+//!      ▲                                │  ▲                          │ stdin, stdout, stderr
+//!      │ SIGCHLD ──────────────────────────┘                          ▼
+//!      └──────────── Child, Exit ◀──────┘ reaps             LineReader, StderrTail
+//! ```
+//!
+//! What holds here:
+//! * **One thread forks and reaps.** The death signal of a child follows the *thread* that forked it, so that thread
+//!   must live as long as the daemon. And as the same thread reaps, no child can end before it is registered.
+//! * **No signal reaches a reused pid.** Children are signalled and reaped under one lock; processes that are not our
+//!   children are named by pid *and* start time, and signalled through a file descriptor that means exactly that one.
+//! * **An exit ends the whole tree.** However a child ends, what it started is found (by its group, by the process
+//!   tree, by the [`MARKER`] in the environment) and ended: SIGTERM first, SIGKILL soon after.
+//! * **A dropped [`Child`] is ended in the background**, and [`Supervisor::shutdown`] returns when nothing is left.
+//! * **A killed daemon leaves records**, and [`Supervisor::sweep`] of the next one ends what they name.
+//!
+//! What is absent: terminals (a later `pty.rs`), restarts and pools (the driver's), anything of turnmux's own nouns.
+
+mod child;
+mod descendants;
+mod error;
+mod find;
+mod ladder;
+mod lines;
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod os;
+#[cfg(not(target_os = "linux"))]
+#[path = "other_unix.rs"]
+mod os;
+mod records;
+mod redact;
+mod spawner;
+mod supervisor;
+mod sweep;
+mod table;
+mod tail;
+mod wait;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests_alone;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests_descendants;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests_records;
+
+pub use child::{Child, ChildSignal, Exit};
+pub use error::{ProcessError, SpawnError};
+pub use find::{FindError, find_program};
+pub use ladder::{StopLadder, StopReport, StopRung};
+pub use lines::{LINE_BYTES_MAX, Line, LineError, LineReader};
+pub use redact::Redactor;
+pub use spawner::{MARKER, SpawnRequest};
+pub use supervisor::{ShutdownReport, Supervisor, SupervisorConfig};
+pub use sweep::SweepReport;
+pub use tail::StderrTail;

@@ -1,0 +1,124 @@
+//! A bounded line reader for what agents print: many small lines, and now and then one of megabytes.
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// The longest line that is taken unless told otherwise: 64 MiB. A message with some images in base64 has 20.
+pub const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Room for one read: what a pipe holds.
+const READ_BYTES: usize = 64 * 1024;
+/// After a line longer than this its memory is given back.
+const LARGE_LINE_BYTES: usize = 4 * READ_BYTES;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The line without its end (`\n` or `\r\n`). It shares memory with its neighbours: a line that is to be kept for
+    /// long is better copied.
+    pub bytes: Bytes,
+    /// False if the input ended in the middle of it.
+    pub is_complete: bool,
+}
+
+/// Why there are no more lines.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// The line is longer than the reader takes. Where the next one begins is not known, so this is the end.
+    #[error("a line of more than {limit} bytes was received: raise the limit, or see what the program prints")]
+    TooLong {
+        /// In bytes, without the line's end.
+        limit: usize,
+    },
+    /// The source failed.
+    #[error("reading failed: {0}")]
+    Read(#[from] std::io::Error),
+}
+
+/// Splits a source into lines, up to a limit for each. Memory: up to twice the longest line, given back after it.
+#[derive(Debug)]
+pub struct LineReader<R> {
+    source: R,
+    /// What was read and not given out. No line end lies in the first `scanned` bytes.
+    buffer: BytesMut,
+    scanned: usize,
+    limit: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Ended,
+    Overlong,
+}
+
+impl<R: AsyncRead + Unpin> LineReader<R> {
+    /// With the usual limit, [`LINE_BYTES_MAX`].
+    pub fn new(source: R) -> Self {
+        Self::with_limit(source, LINE_BYTES_MAX)
+    }
+
+    /// With a limit in bytes, the line's end not counted.
+    pub fn with_limit(source: R, limit: usize) -> Self {
+        Self { source, buffer: BytesMut::new(), scanned: 0, limit, state: State::Open }
+    }
+
+    /// The next line; none after the last. After [`LineError::TooLong`] there is only that. Cancel-safe: what was read
+    /// stays in the reader.
+    pub async fn next(&mut self) -> Result<Option<Line>, LineError> {
+        loop {
+            if self.state == State::Overlong {
+                return Err(LineError::TooLong { limit: self.limit });
+            }
+            let rest = &self.buffer[self.scanned..];
+            if let Some(found) = memchr::memchr(b'\n', rest) {
+                let end = self.scanned + found;
+                return self.give(end, 1).map(Some);
+            }
+            self.scanned = self.buffer.len();
+            if self.state == State::Ended {
+                let end = self.buffer.len();
+                return if end == 0 { Ok(None) } else { self.give(end, 0).map(Some) };
+            }
+            // One more than the limit may be the `\r` of the line's end.
+            if self.buffer.len() > self.limit + 1 {
+                self.give_up();
+                continue;
+            }
+            self.buffer.reserve(READ_BYTES);
+            if self.source.read_buf(&mut self.buffer).await? == 0 {
+                self.state = State::Ended;
+            }
+        }
+    }
+
+    /// Gives out the line that ends at `end`, where `separator` bytes follow that belong to nobody.
+    fn give(&mut self, end: usize, separator: usize) -> Result<Line, LineError> {
+        let mut line = self.buffer.split_to(end + separator);
+        self.scanned = 0;
+        line.truncate(end);
+        let is_complete = separator > 0;
+        if is_complete && line.last() == Some(&b'\r') {
+            line.truncate(end - 1);
+        }
+        if line.len() > self.limit {
+            self.give_up();
+            return Err(LineError::TooLong { limit: self.limit });
+        }
+        if end > LARGE_LINE_BYTES {
+            // The rest lies at the end of the line's large block: moved out, the block goes when the line does.
+            self.buffer = BytesMut::from(&self.buffer[..]);
+        }
+        Ok(Line { bytes: line.freeze(), is_complete })
+    }
+
+    fn give_up(&mut self) {
+        self.state = State::Overlong;
+        self.buffer = BytesMut::new();
+        self.scanned = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! What only Linux has: the death signal, the subreaper, `/proc`, and file descriptors that stand for a process.
+//!
+//! `other_unix.rs` has the same functions for systems without them.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getppid};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::descendants::{Identity, Mark, Process};
+
+/// Makes this process the parent of every orphaned descendant.
+pub(super) fn become_subreaper() -> io::Result<()> {
+    prctl::set_child_subreaper(true).map_err(io::Error::from)
+}
+
+/// Runs in the child between fork and exec: calls only what is safe there, and allocates nothing.
+pub(super) fn prepare_child(parent: Pid) -> io::Result<()> {
+    // SIGTERM rather than SIGKILL: an agent then ends its own tools, which run in sessions of their own.
+    prctl::set_pdeathsig(Signal::SIGTERM)?;
+    if getppid() != parent {
+        // The daemon died before the line above, so its death will not be told any more.
+        #[expect(unsafe_code, reason = "nix has no _exit, and exit() would run the daemon's own exit handlers")]
+        // SAFETY: _exit is async-signal-safe and does not return.
+        unsafe {
+            libc::_exit(1)
+        }
+    }
+    // The daemon's own descriptors are close-on-exec; those that it inherited itself may not be. Kernels before 5.11
+    // refuse, which leaves things as they are everywhere else.
+    #[expect(unsafe_code, reason = "nix has no close_range")]
+    // SAFETY: the call touches no memory; it only sets a flag on this process's descriptors.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+    }
+    Ok(())
+}
+
+/// Names this boot of the machine: pids and start times of another one mean nothing.
+pub(super) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// The process that has this pid now, zombies included.
+pub(super) fn process(pid: i32) -> Option<Process> {
+    parse_stat(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Every process that can be seen, zombies included.
+pub(super) fn processes() -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries.filter_map(|entry| process(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
+}
+
+/// Whether the process has the mark in the environment that it was started with.
+pub(super) fn is_marked(pid: i32, mark: &Mark) -> bool {
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| mark.is_in(&environment))
+}
+
+/// Who else is in the group of a child that has exited and is not reaped yet (until then nobody else can have its
+/// number).
+pub(super) fn survivors_of_group(leader: i32) -> Vec<Identity> {
+    let in_group = |process: &Process| process.id.pid != leader && process.group == leader && !process.is_zombie;
+    processes().into_iter().filter(in_group).map(|process| process.id).collect()
+}
+
+/// One certain process, whatever becomes of its pid.
+pub(super) struct ProcessHandle {
+    id: Identity,
+    /// None where the kernel has no pidfds (before 5.3, and some sandboxes).
+    descriptor: Option<OwnedFd>,
+}
+
+impl ProcessHandle {
+    /// None when that process is gone, even if its pid is in use again.
+    pub(super) fn open(id: Identity) -> Option<Self> {
+        #[expect(unsafe_code, reason = "nix has no pidfd_open")]
+        // SAFETY: the call takes two integers and touches no memory.
+        let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, id.pid, 0) };
+        let descriptor = if raw >= 0 {
+            #[expect(unsafe_code, reason = "a descriptor from a raw system call")]
+            // SAFETY: the kernel has just given us this descriptor, which nobody else knows. It is close-on-exec.
+            Some(unsafe { OwnedFd::from_raw_fd(raw as i32) })
+        } else if Errno::last() == Errno::ESRCH {
+            return None;
+        } else {
+            None
+        };
+        // Checked after opening: what the descriptor means cannot change any more.
+        let is_same = process(id.pid).is_some_and(|process| process.id == id && !process.is_zombie);
+        is_same.then_some(Self { id, descriptor })
+    }
+
+    /// Sends the signal; a process that has gone meanwhile is no error.
+    pub(super) fn signal(&self, signal: Signal) {
+        if let Some(descriptor) = &self.descriptor {
+            #[expect(unsafe_code, reason = "nix has no pidfd_send_signal")]
+            // SAFETY: the descriptor is open for as long as `self`, and a null siginfo is allowed.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_pidfd_send_signal,
+                    descriptor.as_raw_fd(),
+                    signal as libc::c_int,
+                    std::ptr::null::<libc::siginfo_t>(),
+                    0,
+                );
+            }
+        } else if process(self.id.pid).is_some_and(|process| process.id == self.id) {
+            let _ = kill(Pid::from_raw(self.id.pid), signal);
+        }
+    }
+
+    /// Waits until the process has ended (it may be a zombie still). The caller sets the limit; without pidfds only
+    /// that limit ends the wait.
+    pub(super) async fn ended(self) {
+        let Some(descriptor) = self.descriptor else {
+            return std::future::pending().await;
+        };
+        #[expect(unsafe_code, reason = "tokio's safe function for this is deprecated")]
+        // SAFETY: an OwnedFd is open and always the same one, and the AsyncFd owns it.
+        let watched = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
+        match watched {
+            Ok(watched) => drop(watched.readable().await),
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// Reads `/proc/PID/stat`. The second field is the program's name in parentheses and may itself contain spaces and
+/// parentheses, so fields are counted from the last closing one.
+fn parse_stat(pid: i32, text: &[u8]) -> Option<Process> {
+    let name_end = text.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(text.get(name_end + 1..)?).ok()?;
+    // The first of these is field 3 of proc(5).
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3).copied();
+    Some(Process {
+        id: Identity { pid, start: field(22)?.parse().ok()? },
+        parent: field(4)?.parse().ok()?,
+        group: field(5)?.parse().ok()?,
+        is_zombie: matches!(field(3)?, "Z" | "X" | "x"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_name_with_spaces_and_parentheses_moves_no_field() {
+        let text = b"7 (a) R 1 2 (b) S 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 4242 30\n";
+        let process = parse_stat(7, text).expect("a stat line");
+        assert_eq!(process.id, Identity { pid: 7, start: 4242 });
+        assert_eq!((process.parent, process.group, process.is_zombie), (11, 12, false));
+    }
+
+    #[test]
+    fn a_cut_stat_line_is_no_process() {
+        assert!(parse_stat(7, b"7 (a) S 11 12").is_none());
+        assert!(parse_stat(7, b"").is_none());
+    }
+
+    #[test]
+    fn a_handle_wants_the_start_time_too() {
+        let me = process(std::process::id() as i32).expect("this process").id;
+        assert!(ProcessHandle::open(me).is_some());
+        assert!(ProcessHandle::open(Identity { start: me.start + 1, ..me }).is_none());
+    }
+}
