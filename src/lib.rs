@@ -1,3 +1,4 @@
 //! turnmux keeps one warm coding-agent process per conversation and puts the OpenAI API in front of it.
+pub mod config;
 pub mod process;
 pub mod protocol;
