@@ -11,8 +11,8 @@ use super::{BackendId, ThreadId, TurnError};
 pub struct TurnRequest {
     /// Which configured agent; decides the driver.
     pub backend: BackendId,
-    /// Where the agent is to run; counts only for a session that has no directory yet.
-    pub workspace: PathBuf,
+    /// Where the agent is to run, where the caller says so.
+    pub workspace: Option<PathBuf>,
     /// A thread that the agent already knows and that the session is to go on with.
     pub thread: Option<ThreadId>,
     /// What the caller's system messages say.

@@ -1,0 +1,128 @@
+//! Turns are carried out by sessions of this process.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::{BackendView, Counts, Dispatch, Refusal};
+use crate::driver::catalog::Catalog;
+use crate::protocol::{BackendId, BackendSpec, SessionKey, TenantId, TurnId, TurnRequest};
+use crate::session::{Accepted, Interrupted, Job, Registry, SessionView};
+
+/// Why a turn ended that somebody wanted stopped.
+const ABORTED: &str = "the turn was aborted by request";
+
+/// What [`Local`] goes by.
+pub struct LocalConfig {
+    /// The configured backends.
+    pub backends: BTreeMap<BackendId, Arc<BackendSpec>>,
+    /// Names that clients hard-code, and the backends they mean.
+    pub aliases: BTreeMap<String, BackendId>,
+    /// The backend of requests that name none.
+    pub default_backend: BackendId,
+    /// What is known of callers' agents.
+    pub agents: BTreeMap<String, AgentEntry>,
+    /// Where agents run when nothing else says so.
+    pub directory: PathBuf,
+}
+
+/// What is known of a caller's agent.
+#[derive(Debug, Clone, Default)]
+pub struct AgentEntry {
+    /// Where its sessions run.
+    pub workspace: Option<PathBuf>,
+    /// The backend of its requests that name none.
+    pub backend: Option<BackendId>,
+}
+
+/// Sessions of this process.
+pub struct Local {
+    config: LocalConfig,
+    catalog: Catalog,
+    registry: Registry,
+}
+
+impl Local {
+    /// Puts configuration, drivers and sessions together.
+    pub fn new(config: LocalConfig, catalog: Catalog, registry: Registry) -> Self {
+        Self { config, catalog, registry }
+    }
+
+    /// The sessions, for whoever starts and stops them.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    fn unknown(&self, model: &str) -> Refusal {
+        let known = self.config.backends.keys().map(ToString::to_string).collect();
+        Refusal::UnknownModel { model: model.to_owned(), known }
+    }
+
+    fn job(&self, key: &SessionKey, request: TurnRequest) -> Result<Job, Refusal> {
+        let spec = self.config.backends.get(&request.backend).ok_or_else(|| self.unknown(request.backend.as_str()))?;
+        let driver = self.catalog.get(&spec.driver)?;
+        let agent = self.config.agents.get(key.agent());
+        let directory = (request.workspace.clone())
+            .or_else(|| agent.and_then(|agent| agent.workspace.clone()))
+            .or_else(|| spec.workspace.clone())
+            .unwrap_or_else(|| self.config.directory.clone());
+        // Said before any promise is made: a caller that streams gets a real status for what can be known now.
+        driver.check(spec, &directory)?;
+        Ok(Job { turn: TurnId::generate(), request, spec: spec.clone(), driver, directory })
+    }
+}
+
+impl Dispatch for Local {
+    fn submit<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Accepted, Refusal>> {
+        Box::pin(async move {
+            let job = self.job(key, request)?;
+            Ok(self.registry.submit(key, job).await?)
+        })
+    }
+
+    fn interrupt<'a>(&'a self, key: &'a SessionKey, turn: Option<TurnId>, wait: Duration) -> BoxFuture<'a, Interrupted> {
+        Box::pin(self.registry.interrupt(key, turn, ABORTED, wait))
+    }
+
+    fn interrupt_turn<'a>(&'a self, tenant: &'a TenantId, turn: TurnId, wait: Duration) -> BoxFuture<'a, Interrupted> {
+        Box::pin(self.registry.interrupt_turn(tenant, turn, ABORTED, wait))
+    }
+
+    fn reset<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool> {
+        Box::pin(self.registry.reset(key))
+    }
+
+    fn close<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool> {
+        Box::pin(self.registry.close(key))
+    }
+
+    fn sessions(&self, tenant: &TenantId) -> Vec<SessionView> {
+        self.registry.list(tenant)
+    }
+
+    fn resolve(&self, model: Option<&str>, agent: &str) -> Result<BackendId, Refusal> {
+        let Some(model) = model else {
+            let agents = self.config.agents.get(agent).and_then(|agent| agent.backend.clone());
+            return Ok(agents.unwrap_or_else(|| self.config.default_backend.clone()));
+        };
+        let id = self.config.aliases.get(model).cloned().unwrap_or_else(|| BackendId::new(model));
+        if self.config.backends.contains_key(&id) { Ok(id) } else { Err(self.unknown(model)) }
+    }
+
+    fn backends(&self) -> Vec<BackendView> {
+        let view = |spec: &Arc<BackendSpec>| {
+            let directory = spec.workspace.as_ref().unwrap_or(&self.config.directory);
+            let ready = self.catalog.get(&spec.driver).and_then(|driver| driver.check(spec, directory));
+            BackendView { id: spec.id.clone(), driver: spec.driver.clone(), trouble: ready.err().map(|e| e.message) }
+        };
+        self.config.backends.values().map(view).collect()
+    }
+
+    fn counts(&self) -> Counts {
+        let (sessions, queued, processes) = self.registry.counts();
+        Counts { processes, sessions, queued }
+    }
+}

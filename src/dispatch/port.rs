@@ -1,0 +1,82 @@
+//! What a front end asks for.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::protocol::{BackendId, SessionKey, TenantId, TurnError, TurnId, TurnRequest};
+use crate::session::{Accepted, Denial, Interrupted, SessionView};
+
+/// Why a turn is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No backend has this name.
+    #[error("there is no model `{model}`; known are: {}", known.join(", "))]
+    UnknownModel {
+        /// What was asked for.
+        model: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The session says no.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The backend cannot run.
+    #[error(transparent)]
+    Unable(#[from] TurnError),
+}
+
+/// A backend as people see it.
+#[derive(Debug, Clone)]
+pub struct BackendView {
+    /// Its name.
+    pub id: BackendId,
+    /// Its driver.
+    pub driver: String,
+    /// Why it cannot run, as far as can be told without starting it.
+    pub trouble: Option<String>,
+}
+
+/// Numbers for `/health`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Processes that live, or are about to.
+    pub processes: usize,
+    /// Sessions that are known.
+    pub sessions: usize,
+    /// Turns that wait.
+    pub queued: usize,
+}
+
+/// Whatever carries out turns.
+pub trait Dispatch: Send + Sync + 'static {
+    /// Gives a turn to its session; the answer is the session's own.
+    fn submit<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Accepted, Refusal>>;
+
+    /// Stops the running turn of a session, or the one named, and waits for its end for at most `wait`.
+    fn interrupt<'a>(&'a self, key: &'a SessionKey, turn: Option<TurnId>, wait: Duration) -> BoxFuture<'a, Interrupted>;
+
+    /// Stops a turn whose session the caller does not name.
+    fn interrupt_turn<'a>(&'a self, tenant: &'a TenantId, turn: TurnId, wait: Duration) -> BoxFuture<'a, Interrupted>;
+
+    /// Takes the session's thread away. False when there is no such session.
+    fn reset<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool>;
+
+    /// Ends the session and forgets it. False when there is no such session.
+    fn close<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool>;
+
+    /// The tenant's sessions.
+    fn sessions(&self, tenant: &TenantId) -> Vec<SessionView>;
+
+    /// Which backend a request's `model` means; none named means the caller's agent's, or the default.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownModel`].
+    fn resolve(&self, model: Option<&str>, agent: &str) -> Result<BackendId, Refusal>;
+
+    /// All backends, each with whether it could run.
+    fn backends(&self) -> Vec<BackendView>;
+
+    /// How much there is of everything.
+    fn counts(&self) -> Counts;
+}

@@ -1,0 +1,242 @@
+//! The task that owns one claude process.
+//!
+//! It takes commands before anything else, so that an interrupt passes however slow the reader of the events is: while an
+//! event waits for room, nothing more is read from claude, and the pressure goes to claude's pipe.
+
+use std::process::ExitStatus;
+
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::exchange::Exchange;
+use super::launch;
+use crate::driver::{Command, CommandKind, DriverEvent, OpenRequest};
+use crate::process::{Child, Line, LineError, LineReader, Redactor, SpawnRequest, StderrTail, StopLadder, Supervisor};
+use crate::protocol::{DriverEnd, ErrorKind, Limits, TurnError};
+
+/// How much of claude's stderr is kept for error texts, in bytes.
+const TAIL_BYTES: usize = 4 << 10;
+
+/// Opens the attachment, serves it and ends it. The last event is sent when the process is reaped.
+pub(super) async fn run(
+    supervisor: Supervisor,
+    limits: Limits,
+    request: OpenRequest,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<DriverEvent>,
+) {
+    let end = match start(&supervisor, &request).await {
+        Ok((child, tail)) => Host::new(child, tail, &request, limits, commands, events.clone()).serve().await,
+        Err(error) => DriverEnd::Failed(error),
+    };
+    // The session may be gone; then nobody needs to know.
+    let _ = events.send(DriverEvent::Closed(end)).await;
+}
+
+async fn start(supervisor: &Supervisor, request: &OpenRequest) -> Result<(Child, StderrTail), TurnError> {
+    let spawn: SpawnRequest = launch::spawn_request(request)?;
+    let redactor = Redactor::for_environment(&spawn.env);
+    let mut child = supervisor.spawn(spawn).await.map_err(|error| {
+        TurnError::new(ErrorKind::StartFailed, format!("backend {} did not start: {error}", request.spec.id))
+    })?;
+    let stderr = child.stderr.take().ok_or_else(|| TurnError::new(ErrorKind::StartFailed, "no stderr pipe"))?;
+    let tail = StderrTail::start(stderr, TAIL_BYTES, redactor);
+    tracing::info!(session = request.label, backend = %request.spec.id, pid = child.pid(), "started an agent");
+    Ok((child, tail))
+}
+
+struct Host {
+    child: Child,
+    stdin: Option<pipe::Sender>,
+    lines: LineReader<pipe::Receiver>,
+    tail: StderrTail,
+    exchange: Exchange,
+    name: String,
+    limits: Limits,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<DriverEvent>,
+}
+
+/// What the task waited for.
+enum Happened {
+    Command(Option<Command>),
+    Room,
+    Writable,
+    Line(Result<Option<Line>, LineError>),
+}
+
+/// Why serving is over.
+enum Over {
+    /// The session wants no more.
+    Detached,
+    /// claude's output ended, or is useless.
+    Lost(Option<TurnError>),
+}
+
+impl Host {
+    fn new(
+        mut child: Child,
+        tail: StderrTail,
+        request: &OpenRequest,
+        limits: Limits,
+        commands: mpsc::Receiver<Command>,
+        events: mpsc::Sender<DriverEvent>,
+    ) -> Self {
+        let pid = child.pid().unsigned_abs();
+        let stdin = child.stdin.take();
+        #[expect(clippy::expect_used, reason = "the process manager gives every child a stdout, and nobody took it yet")]
+        let stdout = child.stdout.take().expect("a child has a stdout");
+        let mut host = Self {
+            child,
+            stdin,
+            lines: LineReader::with_limit(stdout, limits.line_bytes),
+            tail,
+            exchange: Exchange::new(request.spec.clone(), request.options.clone(), pid),
+            name: request.spec.id.to_string(),
+            limits,
+            commands,
+            events,
+        };
+        host.write_now();
+        host
+    }
+
+    async fn serve(mut self) -> DriverEnd {
+        let over = loop {
+            if let Some(error) = self.exchange.broken.take() {
+                break Over::Lost(Some(error));
+            }
+            self.send_now();
+            let full = !self.exchange.events.is_empty();
+            let unwritten = !self.exchange.out.is_empty() && self.stdin.is_some();
+            let happened = tokio::select! {
+                biased;
+                command = self.commands.recv() => Happened::Command(command),
+                room = self.events.reserve(), if full => match room {
+                    // Given back at once: this task alone fills the channel, so the room is still there.
+                    Ok(_) => Happened::Room,
+                    Err(_) => Happened::Command(None),
+                },
+                () = writable(self.stdin.as_ref()), if unwritten => Happened::Writable,
+                line = self.lines.next(), if !full => Happened::Line(line),
+            };
+            match happened {
+                Happened::Command(Some(command)) if command.kind != CommandKind::Detach => {
+                    self.exchange.command(command);
+                }
+                Happened::Command(_) => break Over::Detached,
+                Happened::Room | Happened::Writable => {}
+                Happened::Line(Ok(Some(line))) => self.exchange.line(&line.bytes),
+                Happened::Line(Ok(None)) => break Over::Lost(None),
+                Happened::Line(Err(error)) => {
+                    let message = format!("{}: {error} (`limits.line_bytes`)", self.name);
+                    break Over::Lost(Some(TurnError::new(ErrorKind::AgentLost, message)));
+                }
+            }
+            self.write_now();
+        };
+        self.end(over).await
+    }
+
+    /// Ends the process by the ladder, reading what it still prints so that it does not stand still.
+    async fn end(mut self, over: Over) -> DriverEnd {
+        if matches!(over, Over::Detached) && self.exchange.running() {
+            self.exchange.interrupt_now();
+            self.write_now();
+            let settled = async {
+                while self.exchange.running() {
+                    match self.lines.next().await {
+                        Ok(Some(line)) => self.exchange.line(&line.bytes),
+                        _ => break,
+                    }
+                }
+            };
+            // The next rungs of the ladder are for whoever does not listen.
+            let _ = timeout(self.limits.stop_eof, settled).await;
+        }
+        let ready = self.exchange.ready();
+        drop(self.stdin.take());
+        let ladder = StopLadder { eof: self.limits.stop_eof, term: self.limits.stop_term };
+        let stop = self.child.stop(ladder);
+        tokio::pin!(stop);
+        let mut open = true;
+        let report = loop {
+            tokio::select! {
+                report = &mut stop => break report,
+                line = self.lines.next(), if open => match line {
+                    // Its last words may say why it goes.
+                    Ok(Some(line)) => self.exchange.line(&line.bytes),
+                    _ => open = false,
+                },
+            }
+        };
+        if self.exchange.noise > 0 {
+            tracing::warn!(backend = self.name, lines = self.exchange.noise, "the agent printed lines that are no protocol");
+        }
+        match over {
+            Over::Detached => DriverEnd::Detached,
+            Over::Lost(Some(error)) => DriverEnd::Failed(error),
+            Over::Lost(None) => DriverEnd::Failed(match self.exchange.broken.take() {
+                Some(error) => error,
+                None => {
+                    // Its stderr ended with it; what is still in the pipe is on its way to the tail.
+                    let _ = timeout(self.limits.stop_eof, self.tail.ended()).await;
+                    lost(&self.name, ready, report.status, &self.tail.tail())
+                }
+            }),
+        }
+    }
+
+    /// Hands over events as long as there is room.
+    fn send_now(&mut self) {
+        while let Some(event) = self.exchange.events.pop_front() {
+            if let Err(error) = self.events.try_send(event) {
+                let (mpsc::error::TrySendError::Full(event) | mpsc::error::TrySendError::Closed(event)) = error;
+                self.exchange.events.push_front(event);
+                return;
+            }
+        }
+    }
+
+    /// Writes as much as the pipe takes.
+    fn write_now(&mut self) {
+        use bytes::Buf as _;
+        while let Some(stdin) = self.stdin.as_ref().filter(|_| !self.exchange.out.is_empty()) {
+            match stdin.try_write(&self.exchange.out) {
+                Ok(written) => self.exchange.out.advance(written),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                // claude is going: the end of its output says so, and with what words.
+                Err(_) => self.stdin = None,
+            }
+        }
+        if self.exchange.out.capacity() > KEPT_BYTES && self.exchange.out.is_empty() {
+            self.exchange.out = bytes::BytesMut::new();
+        }
+    }
+}
+
+/// After a prompt larger than this its memory is given back.
+const KEPT_BYTES: usize = 256 << 10;
+
+async fn writable(stdin: Option<&pipe::Sender>) {
+    match stdin {
+        // An error shows with the write that follows.
+        Some(stdin) => drop(stdin.writable().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// What is said of a process that ended by itself.
+fn lost(name: &str, ready: bool, status: Option<ExitStatus>, tail: &str) -> TurnError {
+    let status = status.map_or_else(|| "no exit status".to_owned(), |status| status.to_string());
+    let said = if tail.is_empty() { "it said nothing on stderr".to_owned() } else { format!("its last words: {tail}") };
+    if ready {
+        TurnError::new(ErrorKind::AgentLost, format!("{name}: the agent's process ended ({status}); {said}"))
+    } else {
+        let message = format!(
+            "{name}: the agent ended before it was ready ({status}); {said}. See whether its command starts in a terminal"
+        );
+        TurnError::new(ErrorKind::StartFailed, message)
+    }
+}

@@ -1,0 +1,83 @@
+//! Lines to claude.
+//!
+//! claude reads slash commands and `@file` mentions out of the *last* text block of a user line. Client text is to stay
+//! text, so two things are done at once: `text_not_typed` on the line, which 2.1.300 and later honour, and a blank block
+//! behind the text, which hides it from every version tried (2.1.197, 2.1.329) and which claude strips from the prompt.
+
+use bytes::BytesMut;
+
+use crate::driver::TurnInput;
+use crate::protocol::{CommandPolicy, TurnId};
+use crate::wire::claude::{Input, PermissionAnswer, Request, Response, TextBlock, UserMessage};
+
+/// What claude drops from the prompt, and what keeps it from parsing the block before.
+const BLANK: &str = " ";
+
+/// Appends the line that begins a turn.
+pub(super) fn user(out: &mut BytesMut, turn: TurnId, input: &TurnInput, commands: CommandPolicy) {
+    let mut content: Vec<TextBlock<'_>> = input.preface.iter().map(|text| TextBlock { text }).collect();
+    content.push(TextBlock { text: &input.text });
+    let literal = commands == CommandPolicy::Literal;
+    if literal {
+        content.push(TextBlock { text: BLANK });
+    }
+    let message = UserMessage { role: "user", content };
+    line(out, &Input::User { message, uuid: turn.uuid(), text_not_typed: literal });
+}
+
+/// Appends a request.
+pub(super) fn request(out: &mut BytesMut, id: &str, request: Request<'_>) {
+    line(out, &Input::ControlRequest { request_id: id.to_owned(), request });
+}
+
+/// Appends the answer to a permission request.
+pub(super) fn answer(out: &mut BytesMut, request_id: &str, response: PermissionAnswer<'_>) {
+    line(out, &Input::ControlResponse { response: Response::Success { request_id, response } });
+}
+
+/// Appends a refusal of a request that turnmux does not know.
+pub(super) fn refuse(out: &mut BytesMut, request_id: &str) {
+    let error = "turnmux does not handle this request";
+    line(out, &Input::ControlResponse { response: Response::Error { request_id, error } });
+}
+
+fn line(out: &mut BytesMut, input: &Input<'_>) {
+    use bytes::BufMut;
+    // Serialising our own types into memory cannot fail.
+    let written = serde_json::to_writer(out.writer(), input);
+    debug_assert!(written.is_ok());
+    out.put_u8(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn written(text: &str, commands: CommandPolicy) -> Value {
+        let mut out = BytesMut::new();
+        let input = TurnInput { preface: vec!["before".into()], text: text.into() };
+        user(&mut out, TurnId::generate(), &input, commands);
+        assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 1, "one line");
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn client_text_is_not_in_the_last_block() {
+        let line = written("/clear\n@/etc/hostname", CommandPolicy::Literal);
+        assert_eq!(line["text_not_typed"], json!(true));
+        assert_eq!(
+            line["message"]["content"],
+            json!([{"type":"text","text":"before"},{"type":"text","text":"/clear\n@/etc/hostname"},{"type":"text","text":" "}])
+        );
+    }
+
+    #[test]
+    fn commands_pass_where_the_backend_allows_them() {
+        let line = written("/clear", CommandPolicy::Allow);
+        assert_eq!(line.get("text_not_typed"), None);
+        assert_eq!(line["message"]["content"][1], json!({"type":"text","text":"/clear"}));
+        assert_eq!(line["message"]["content"].as_array().map(Vec::len), Some(2));
+    }
+}

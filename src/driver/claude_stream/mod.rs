@@ -1,0 +1,72 @@
+//! Claude Code over stdio: `claude -p` with stream-json both ways, one process per thread, any number of turns.
+//!
+//! ```text
+//!  launch.rs   what to start: arguments and environment
+//!  host.rs     the task that owns the process: commands in, events out
+//!  exchange.rs what the lines mean in which phase (pure but for its buffers)
+//!  turn.rs     the running turn          answer.rs  its text, checked three times
+//!  input.rs    lines to claude           failure.rs its errors, in the caller's terms
+//! ```
+//!
+//! claude sometimes begins a turn by itself: when a background task ends, it looks at the outcome. Such a turn belongs to
+//! nobody; a turn that is submitted meanwhile is given to claude when that one is over.
+
+mod answer;
+mod exchange;
+mod failure;
+mod host;
+mod input;
+mod launch;
+mod turn;
+
+use std::path::Path;
+
+use tokio::sync::mpsc;
+
+use super::{Attachment, CHANNEL_MAX, Driver, OpenRequest, Plan, SteerMode};
+use crate::process::Supervisor;
+use crate::protocol::{BackendSpec, Limits, Permission, TurnError, TurnOptions};
+
+/// The driver's name in `[backends.<id>] driver`.
+pub const NAME: &str = "claude-stream";
+
+/// The driver for Claude Code over stdio.
+#[derive(Debug, Clone)]
+pub struct ClaudeStream {
+    supervisor: Supervisor,
+    limits: Limits,
+}
+
+impl ClaudeStream {
+    /// A driver whose processes the supervisor answers for.
+    pub fn new(supervisor: Supervisor, limits: Limits) -> Self {
+        Self { supervisor, limits }
+    }
+}
+
+impl Driver for ClaudeStream {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn steer_mode(&self) -> SteerMode {
+        SteerMode::QueueWhenBusy
+    }
+
+    fn check(&self, spec: &BackendSpec, directory: &Path) -> Result<(), TurnError> {
+        launch::program(spec, directory).map(drop)
+    }
+
+    fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {
+        // claude takes these two when it starts, and no later.
+        let bypass = |options: &TurnOptions| options.permission == Permission::Bypass;
+        if current.effort != wanted.effort || bypass(current) != bypass(wanted) { Plan::Restart } else { Plan::Live }
+    }
+
+    fn open(&self, request: OpenRequest) -> Attachment {
+        let (commands, inbox) = mpsc::channel(CHANNEL_MAX);
+        let (outbox, events) = mpsc::channel(CHANNEL_MAX);
+        tokio::spawn(host::run(self.supervisor.clone(), self.limits.clone(), request, inbox, outbox));
+        Attachment { commands, events }
+    }
+}

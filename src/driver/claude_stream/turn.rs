@@ -1,0 +1,172 @@
+//! The running turn: lines of claude in, steps and the ending out. Pure.
+
+use std::time::{Duration, SystemTime};
+
+use super::answer::Answer;
+use super::failure;
+use crate::protocol::{BackendSpec, EventKind, FinishReason, TurnEnding, TurnId, Usage};
+use crate::wire::claude::{Delta, MessageLine, ResultLine, StreamEvent, StreamLine, ToolBlock, ToolContent};
+
+/// claude's name for the model of messages that it made up itself, to show an error for example.
+const SYNTHETIC: &str = "<synthetic>";
+
+/// Longest text of a tool's answer that travels in an event, in bytes; the model has the whole of it.
+const TOOL_TEXT_MAX: usize = 16 << 10;
+
+/// What is known of the turn that runs.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// Which one.
+    pub(super) id: TurnId,
+    /// True once claude said that it had begun.
+    pub(super) begun: bool,
+    /// True once an interrupt was sent.
+    pub(super) interrupted: bool,
+    answer: Answer,
+    reasoning: String,
+    /// Whether thinking came as deltas, so that the whole blocks say nothing new.
+    reasoning_streamed: bool,
+}
+
+impl Turn {
+    /// A turn that was just given to claude.
+    pub(super) fn new(id: TurnId) -> Self {
+        Self {
+            id,
+            begun: false,
+            interrupted: false,
+            answer: Answer::default(),
+            reasoning: String::new(),
+            reasoning_streamed: false,
+        }
+    }
+
+    /// A raw event of the model's stream.
+    pub(super) fn stream_event(&mut self, line: &StreamLine<'_>) -> Option<EventKind> {
+        if line.parent_tool_use_id.is_some() {
+            // A subagent's deltas; its whole messages follow.
+            return None;
+        }
+        match &line.event {
+            StreamEvent::MessageStart => {
+                self.answer.message_start();
+                None
+            }
+            StreamEvent::ContentBlockDelta { delta: Delta::TextDelta { text } } => {
+                self.answer.delta(text).map(EventKind::TextDelta)
+            }
+            StreamEvent::ContentBlockDelta { delta: Delta::ThinkingDelta { thinking } } if !thinking.is_empty() => {
+                self.reasoning_streamed = true;
+                self.reasoning.push_str(thinking);
+                Some(EventKind::ReasoningDelta(thinking.to_string()))
+            }
+            _ => None,
+        }
+    }
+
+    /// A whole message, or one block of it.
+    ///
+    /// # Errors
+    /// When the message's content is not what the Messages API describes.
+    pub(super) fn message(&mut self, line: &MessageLine<'_>) -> serde_json::Result<Vec<EventKind>> {
+        let synthetic = line.message.model.as_deref() == Some(SYNTHETIC);
+        let mut steps = Vec::new();
+        for block in line.message.blocks()? {
+            let step = match (&*block.kind, &line.parent_tool_use_id) {
+                ("text", Some(parent)) => Some(EventKind::Subagent {
+                    parent: parent.to_string(),
+                    text: block.text.unwrap_or_default().into_owned(),
+                }),
+                // What claude made up is an error text, or what a local command says: the result tells which.
+                ("text", None) if synthetic => None,
+                ("text", None) => self.answer.block(&block.text.unwrap_or_default()).map(EventKind::TextDelta),
+                ("thinking", None) if !self.reasoning_streamed => {
+                    let text = block.thinking.unwrap_or_default().into_owned();
+                    self.reasoning.push_str(&text);
+                    Some(EventKind::ReasoningDelta(text)).filter(|_| !self.reasoning.is_empty())
+                }
+                ("tool_use", None) => Some(EventKind::ToolUse {
+                    id: block.id.unwrap_or_default().into_owned(),
+                    name: block.name.unwrap_or_default().into_owned(),
+                    input: block.input.map(|input| input.get().to_owned()).unwrap_or_default(),
+                }),
+                ("tool_result", None) => Some(EventKind::ToolResult {
+                    id: block.tool_use_id.unwrap_or_default().into_owned(),
+                    is_error: block.is_error.unwrap_or(false),
+                    text: block.content.map(|content| tool_text(content.get())).unwrap_or_default(),
+                }),
+                _ => None,
+            };
+            steps.extend(step);
+        }
+        Ok(steps)
+    }
+
+    /// The end: the steps that were still missing, and the ending.
+    pub(super) fn finish(
+        mut self,
+        line: &ResultLine<'_>,
+        spec: &BackendSpec,
+        cost_usd: Option<f64>,
+        retry_at: Option<SystemTime>,
+    ) -> (Vec<EventKind>, TurnEnding) {
+        let wrong = line.is_error || line.subtype != "success";
+        if wrong && self.interrupted {
+            return (Vec::new(), TurnEnding::Interrupted { reason: "the turn was interrupted".into() });
+        }
+        if wrong {
+            let retry_after = retry_at.and_then(|at| at.duration_since(SystemTime::now()).ok());
+            return (Vec::new(), TurnEnding::Failed(failure::of_result(line, spec, retry_after)));
+        }
+        let mut steps: Vec<EventKind> =
+            line.permission_denials.iter().map(|d| EventKind::PermissionDenied { tool: d.tool_name.to_string() }).collect();
+        steps.extend(self.answer.finish(line.result.as_deref().unwrap_or_default()).map(EventKind::TextDelta));
+        if self.answer.mismatch() {
+            steps.push(EventKind::TextMismatch);
+        }
+        let usage = Usage {
+            input_tokens: line.usage.input_tokens,
+            cache_creation_tokens: line.usage.cache_creation_input_tokens,
+            cache_read_tokens: line.usage.cache_read_input_tokens,
+            output_tokens: line.usage.output_tokens,
+            cost_usd,
+        };
+        let ending = TurnEnding::Completed {
+            text: self.answer.text().to_owned(),
+            reasoning: self.reasoning,
+            finish: finish_reason(line.stop_reason.as_deref()),
+            usage,
+        };
+        (steps, ending)
+    }
+}
+
+fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
+    match stop_reason {
+        Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
+        Some("refusal") => FinishReason::ContentFilter,
+        _ => FinishReason::Stop,
+    }
+}
+
+/// The text of a tool's answer, cut at a bound.
+fn tool_text(content: &str) -> String {
+    let mut text = match serde_json::from_str(content) {
+        Ok(ToolContent::Text(text)) => text.into_owned(),
+        Ok(ToolContent::Blocks(blocks)) => {
+            let texts: Vec<_> = blocks.into_iter().filter_map(|ToolBlock { text }| text).collect();
+            texts.join("\n")
+        }
+        Err(_) => String::new(),
+    };
+    if text.len() > TOOL_TEXT_MAX {
+        text.truncate(text.floor_char_boundary(TOOL_TEXT_MAX));
+        text.push('…');
+    }
+    text
+}
+
+/// The time that `resetsAt` gives in seconds since 1970.
+pub(super) fn time_of(seconds: f64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
+}

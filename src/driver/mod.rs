@@ -1,0 +1,10 @@
+//! Drivers: each speaks one protocol with one family of coding agents, and all stand behind [`Driver`].
+
+pub mod catalog;
+pub mod claude_stream;
+mod port;
+
+pub use port::{
+    Answer, Attachment, CHANNEL_MAX, Command, CommandId, CommandKind, Driver, DriverEvent, OpenRequest, Plan, SteerMode,
+    TurnInput,
+};

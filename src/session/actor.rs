@@ -1,0 +1,328 @@
+//! The task of one session: it feeds the machine and carries out what that says. It awaits nothing but its `select!`.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::capacity::{Capacity, Member, Place};
+use super::delivery::Readers;
+use super::machine::{After, Denial, Effect, Input, Job, Machine, Policy};
+use super::registry::{Accepted, Live};
+use crate::driver::{Attachment, Command, CommandKind, DriverEvent};
+use crate::protocol::{DriverEnd, ErrorKind, Event, EventKind, TurnEnding, TurnError, TurnId};
+use crate::store::{SessionRecord, SessionStore};
+
+/// Messages that may wait for a session's task; it never makes them wait for anything but each other.
+pub(super) const INBOX_MAX: usize = 64;
+
+/// What others ask of a session's task.
+pub(super) enum Message {
+    /// A turn is wanted.
+    Submit { job: Box<Job>, reply: oneshot::Sender<SubmitReply> },
+    /// The running turn, or the one named, is to stop. Answers with a receiver of its end; none when there is no such turn.
+    Interrupt { turn: Option<TurnId>, reason: String, reply: oneshot::Sender<Option<(TurnId, oneshot::Receiver<()>)>> },
+    /// The session is to end, in one way or another; the answer comes when it has.
+    Finish { after: After, reply: oneshot::Sender<()> },
+}
+
+/// The answer to a submission.
+pub(super) enum SubmitReply {
+    /// Yes.
+    Accepted(Accepted),
+    /// No.
+    Denied(Denial),
+    /// The task was about to end: ask the next one.
+    Moved(Box<Job>),
+}
+
+/// One session's task.
+pub(super) struct Actor {
+    machine: Machine,
+    inbox: mpsc::Receiver<Message>,
+    store: Arc<dyn SessionStore>,
+    readers: Readers,
+    seq: u64,
+    attachment: Option<Attachment>,
+    pid: Option<u32>,
+    member: Member,
+    place: Option<Place>,
+    ticket: Option<oneshot::Receiver<Place>>,
+    replies: Vec<(TurnId, oneshot::Sender<SubmitReply>)>,
+    finishing: Vec<oneshot::Sender<()>>,
+    watching: Vec<(TurnId, oneshot::Sender<()>)>,
+    live: watch::Sender<Live>,
+    /// True until the first message has come: a task is made for one.
+    fresh: bool,
+    /// Takes the session off the list; nothing new comes in after it.
+    unlist: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// What happened, out of all that the task waits for.
+enum Happened {
+    Message(Message),
+    ReaderLeft(TurnId),
+    Place(Option<Place>),
+    Retire,
+    Time,
+    Pressed,
+    Driver(Option<DriverEvent>),
+}
+
+impl Actor {
+    pub(super) fn new(
+        record: SessionRecord,
+        policy: Policy,
+        inbox: mpsc::Receiver<Message>,
+        store: Arc<dyn SessionStore>,
+        capacity: &Capacity,
+        live: watch::Sender<Live>,
+        unlist: Box<dyn FnOnce() + Send>,
+    ) -> Self {
+        Self {
+            seq: record.seq,
+            machine: Machine::new(record, policy),
+            inbox,
+            store,
+            readers: Readers::default(),
+            attachment: None,
+            pid: None,
+            member: capacity.join(),
+            place: None,
+            ticket: None,
+            replies: Vec::new(),
+            finishing: Vec::new(),
+            watching: Vec::new(),
+            live,
+            fresh: true,
+            unlist: Some(unlist),
+        }
+    }
+
+    /// Runs until nothing is left to do.
+    pub(super) async fn run(mut self) {
+        // An ending that waits for a slow reader is something to do, too.
+        while !self.machine.done() || self.readers.holding() || self.fresh {
+            self.fresh = false;
+            match self.wait().await {
+                Happened::Message(message) => self.message(message),
+                Happened::ReaderLeft(turn) => self.feed(Input::ReaderGone(turn)),
+                Happened::Place(Some(place)) => {
+                    self.place = Some(place);
+                    self.ticket = None;
+                    self.feed(Input::PlaceGranted);
+                }
+                Happened::Place(None) => self.ticket = None,
+                Happened::Retire => self.feed(Input::Retire),
+                Happened::Time => self.time(),
+                Happened::Pressed => {}
+                Happened::Driver(event) => self.driver_event(event),
+            }
+            self.publish();
+        }
+        self.leave().await;
+    }
+
+    async fn wait(&mut self) -> Happened {
+        let held = self.readers.holding();
+        let deadline = self.deadline(held);
+        tokio::select! {
+            biased;
+            Some(message) = self.inbox.recv() => Happened::Message(message),
+            place = async { match &mut self.ticket { Some(ticket) => ticket.await.ok(), None => std::future::pending().await } } => Happened::Place(place),
+            () = self.member.retire() => Happened::Retire,
+            () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Happened::Time,
+            event = async { match &mut self.attachment { Some(a) => a.events.recv().await, None => std::future::pending().await } }, if !held => Happened::Driver(event),
+            happened = async {
+                // One borrow of the readers at a time: what is held goes first, and a reader that has left shows there too.
+                if held { self.readers.press().await; Happened::Pressed } else { Happened::ReaderLeft(self.readers.left().await) }
+            } => happened,
+        }
+    }
+
+    /// The earlier of the machine's limit and that of a stalled reader.
+    fn deadline(&self, held: bool) -> Option<Instant> {
+        let machine = self.machine.deadline(held).map(Instant::from_std);
+        let stall = self.readers.stalled_since().map(|since| since + self.machine.limits().reader_stall);
+        [machine, stall].into_iter().flatten().min()
+    }
+
+    fn time(&mut self) {
+        let stall = self.machine.limits().reader_stall;
+        if self.readers.stalled_since().is_some_and(|since| since + stall <= Instant::now())
+            && let Some(turn) = self.readers.let_go_stalled()
+        {
+            tracing::warn!(session = %self.machine.record().key, %turn, ?stall, "let a reader go that took nothing; its turn goes on");
+        }
+        self.feed(Input::Tick);
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::Submit { job, reply } => {
+                self.replies.push((job.turn, reply));
+                self.feed(Input::Submit(job));
+            }
+            Message::Interrupt { turn, reason, reply } => {
+                let turn = turn.or_else(|| self.machine.current()).filter(|&turn| self.machine.owes(turn));
+                let Some(turn) = turn else {
+                    // Whoever asked may have left.
+                    let _ = reply.send(None);
+                    return;
+                };
+                let (ended, watch) = oneshot::channel();
+                self.watching.push((turn, ended));
+                let _ = reply.send(Some((turn, watch)));
+                self.feed(Input::Interrupt { turn: Some(turn), reason });
+            }
+            Message::Finish { after, reply } => {
+                self.finishing.push(reply);
+                self.feed(Input::Finish(after));
+            }
+        }
+    }
+
+    fn driver_event(&mut self, event: Option<DriverEvent>) {
+        if let Some(DriverEvent::Ready { pid }) = event {
+            self.pid = pid;
+        }
+        let event = event.unwrap_or_else(|| {
+            // A driver's last event is `Closed`; without it the driver itself broke.
+            DriverEvent::Closed(DriverEnd::Failed(TurnError::new(ErrorKind::AgentLost, "the driver ended unexpectedly")))
+        });
+        if let DriverEvent::Closed(end) = &event {
+            self.attachment = None;
+            self.pid = None;
+            if let DriverEnd::Failed(error) = end {
+                tracing::warn!(session = %self.machine.record().key, %error, "the agent's process ended");
+            }
+        }
+        self.feed(Input::Driver(event));
+    }
+
+    fn feed(&mut self, input: Input) {
+        let now = Instant::now().into_std();
+        for effect in self.machine.handle(now, input) {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Accept { turn, thread } => {
+                let accepted = Accepted { turn, thread, reader: self.readers.open(turn) };
+                self.reply(turn, SubmitReply::Accepted(accepted));
+            }
+            Effect::Deny { turn, denial } => self.reply(turn, SubmitReply::Denied(denial)),
+            Effect::AcquirePlace => match self.member.acquire() {
+                Ok(place) => {
+                    self.place = Some(place);
+                    self.feed(Input::PlaceGranted);
+                }
+                Err(ticket) => {
+                    self.ticket = Some(ticket);
+                    self.feed(Input::PlaceBusy);
+                }
+            },
+            Effect::ReleasePlace => {
+                self.place = None;
+                self.ticket = None;
+            }
+            Effect::MarkIdle(idle) => self.member.mark_idle(idle),
+            Effect::Open { driver, request } => self.attachment = Some(driver.0.open(request)),
+            Effect::DropAttachment => {
+                tracing::error!(session = %self.machine.record().key, "a driver did not end its process within its bounds");
+                self.attachment = None;
+            }
+            Effect::Command(command) => self.command(command),
+            Effect::Emit(turn, kind) => self.emit(turn, kind),
+            Effect::Save(record) => self.store.save(SessionRecord { seq: self.seq, ..record }),
+            Effect::Remove => self.store.remove(&self.machine.record().key),
+            Effect::Finished => {
+                for reply in self.finishing.drain(..) {
+                    let _ = reply.send(());
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let Some(attachment) = &self.attachment else { return };
+        let detach = command.kind == CommandKind::Detach;
+        if attachment.commands.try_send(command).is_err() && !detach {
+            // Either the attachment is ending, and its last event is on its way, or a driver takes no commands: then the
+            // limits of the running turn end it.
+            tracing::debug!(session = %self.machine.record().key, "a command found no taker");
+        }
+    }
+
+    fn emit(&mut self, turn: TurnId, kind: EventKind) {
+        self.seq += 1;
+        let ended = matches!(kind, EventKind::Ended(_));
+        if let EventKind::Ended(ending) = &kind {
+            let session = &self.machine.record().key;
+            match ending {
+                TurnEnding::Completed { usage, .. } => {
+                    tracing::info!(%session, %turn, output_tokens = usage.output_tokens, "turn completed");
+                }
+                TurnEnding::Interrupted { reason } => tracing::info!(%session, %turn, reason, "turn interrupted"),
+                TurnEnding::Failed(error) => tracing::warn!(%session, %turn, %error, "turn failed"),
+            }
+        }
+        self.readers.deliver(Event { seq: self.seq, turn, kind });
+        if ended {
+            for (_, ended) in self.watching.extract_if(.., |(watched, _)| *watched == turn) {
+                let _ = ended.send(());
+            }
+        }
+    }
+
+    fn reply(&mut self, turn: TurnId, answer: SubmitReply) {
+        if let Some(at) = self.replies.iter().position(|(waiting, _)| *waiting == turn) {
+            // A submitter that has left drops its reader with the answer, which the next round notices.
+            let _ = self.replies.swap_remove(at).1.send(answer);
+        }
+    }
+
+    fn publish(&self) {
+        let now = Live {
+            state: self.machine.state_name(),
+            queued: self.machine.queued(),
+            turn: self.machine.active(),
+            pid: self.pid,
+        };
+        self.live.send_if_modified(|live| {
+            let changed = *live != now;
+            *live = now;
+            changed
+        });
+    }
+
+    /// Off the list first, then whoever came in meanwhile is sent to the next task.
+    async fn leave(mut self) {
+        if let Some(unlist) = self.unlist.take() {
+            unlist();
+        }
+        if self.machine.kept() {
+            self.store.save(SessionRecord { seq: self.seq, ..self.machine.record().clone() });
+        }
+        self.inbox.close();
+        while let Some(message) = self.inbox.recv().await {
+            match message {
+                Message::Submit { job, reply } => drop(reply.send(SubmitReply::Moved(job))),
+                Message::Interrupt { reply, .. } => drop(reply.send(None)),
+                Message::Finish { reply, .. } => drop(reply.send(())),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for SubmitReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Accepted(_) => "Accepted",
+            Self::Denied(_) => "Denied",
+            Self::Moved(_) => "Moved",
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! The hand-off of a turn's events to whoever reads them: bounded, and the pressure of a slow reader goes back to the agent.
+
+use std::collections::{HashMap, VecDeque};
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::protocol::{Event, EventKind, TurnId};
+
+/// Events that may wait for one reader. A reader that is that far behind holds up its agent.
+pub const READER_MAX: usize = 64;
+
+/// The reading end of one turn. Dropping it tells the session that nobody reads the turn any more.
+#[derive(Debug)]
+pub struct EventReader {
+    events: mpsc::Receiver<Event>,
+    _alive: oneshot::Sender<()>,
+}
+
+impl EventReader {
+    /// The next event. After [`EventKind::Ended`] there is none; none before it means that the session let this reader
+    /// go, because it took nothing for `limits.reader_stall`.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// The next event, if one is there already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+}
+
+/// The writing ends, one for each turn that has not ended.
+#[derive(Default)]
+pub(super) struct Readers {
+    open: HashMap<TurnId, mpsc::Sender<Event>>,
+    /// What did not fit. The session takes nothing more from the agent until this is gone, so it stays small.
+    held: VecDeque<Event>,
+    stalled_since: Option<Instant>,
+    gone: FuturesUnordered<BoxFuture<'static, TurnId>>,
+}
+
+impl Readers {
+    /// Opens a turn's reader.
+    pub(super) fn open(&mut self, turn: TurnId) -> EventReader {
+        let (sender, events) = mpsc::channel(READER_MAX);
+        let (alive, left) = oneshot::channel::<()>();
+        self.open.insert(turn, sender);
+        self.gone.push(Box::pin(async move {
+            // Nothing is ever sent: the end of the sender is the message.
+            let _ = left.await;
+            turn
+        }));
+        EventReader { events, _alive: alive }
+    }
+
+    /// Hands over an event, or holds it. An ending closes the reader behind it.
+    pub(super) fn deliver(&mut self, event: Event) {
+        if self.held.iter().any(|held| held.turn == event.turn) {
+            self.held.push_back(event);
+            return;
+        }
+        let Some(sender) = self.open.get(&event.turn) else { return };
+        let last = matches!(event.kind, EventKind::Ended(_));
+        let turn = event.turn;
+        match sender.try_send(event) {
+            Ok(()) if last => {
+                self.open.remove(&turn);
+            }
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                self.open.remove(&turn);
+            }
+            Err(mpsc::error::TrySendError::Full(event)) => {
+                self.stalled_since.get_or_insert_with(Instant::now);
+                self.held.push_back(event);
+            }
+        }
+    }
+
+    /// Whether events wait for a slow reader.
+    pub(super) fn holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Since when.
+    pub(super) fn stalled_since(&self) -> Option<Instant> {
+        self.stalled_since
+    }
+
+    /// Waits until the slow reader takes something, and hands over what fits. Never ends while nothing is held.
+    pub(super) async fn press(&mut self) {
+        let Some(turn) = self.held.front().map(|event| event.turn) else { return std::future::pending().await };
+        // A clone, so that this future holds no borrow of the map over its wait.
+        let room = match self.open.get(&turn).cloned() {
+            Some(sender) => sender.reserve_owned().await.ok(),
+            None => None,
+        };
+        match (room, self.held.pop_front()) {
+            (Some(room), Some(event)) => {
+                if matches!(event.kind, EventKind::Ended(_)) {
+                    self.open.remove(&turn);
+                }
+                room.send(event);
+            }
+            _ => self.let_go(turn),
+        }
+        self.stalled_since = (!self.held.is_empty()).then(Instant::now);
+    }
+
+    /// Lets the reader go that events wait for: the turn goes on without it.
+    pub(super) fn let_go_stalled(&mut self) -> Option<TurnId> {
+        let turn = self.held.front()?.turn;
+        self.let_go(turn);
+        self.stalled_since = None;
+        Some(turn)
+    }
+
+    fn let_go(&mut self, turn: TurnId) {
+        self.open.remove(&turn);
+        self.held.retain(|event| event.turn != turn);
+    }
+
+    /// The next turn whose reader was dropped. Never ends while there is no reader.
+    pub(super) async fn left(&mut self) -> TurnId {
+        match self.gone.next().await {
+            Some(turn) => turn,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The session's one timer: the earliest of the limits that its state is under.
+
+use std::time::Instant;
+
+use super::Machine;
+use super::core::State;
+
+impl Machine {
+    /// When [`super::Input::Tick`] is due. While the reader presses back (`held`) the agent's silence is not its own, so
+    /// that limit rests.
+    pub fn deadline(&self, held: bool) -> Option<Instant> {
+        let limits = &self.policy.limits;
+        match &self.state {
+            State::NotLoaded | State::Closed => None,
+            State::Backoff { until } => Some(*until),
+            State::Waiting { since } => Some(*since + limits.capacity),
+            State::Starting { since } => Some(*since + limits.ready),
+            State::Idle { since } => Some(*since + self.idle_timeout()),
+            State::Interrupting { since, .. } => Some(*since + limits.interrupt),
+            State::Stopping { since } => Some(*since + self.stop_limit()),
+            State::Active(active) => [
+                (!active.begun).then(|| active.since + limits.first_event),
+                limits.silence.filter(|_| !held).map(|limit| active.last + limit),
+                limits.turn.map(|limit| active.since + limit),
+                active.reader_gone.map(|gone| gone + self.policy.disconnect_grace),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The session as a pure value: [`Input`] → [`Effect`]s. It knows no task, channel or clock.
+//!
+//! ```text
+//!              turn wanted               place granted            ready
+//!  NotLoaded ──────────────▶ Waiting ──────────────▶ Starting ──────────▶ Idle ◀─────────┐
+//!      ▲  ▲                     │ no place in time      │ died, hung       │ ▲           │
+//!      │  └─────────────────────┘                       ▼                  │ │ ended     │
+//!      │        turn wanted after repeated failures  NotLoaded     start   ▼ │           │ ended
+//!      │◀── Backoff ◀───────────────────────────────────┘                Active ──▶ Interrupting
+//!      │                                                                   │ died        │ died, or
+//!      │                gone (the next turn resumes)                       ▼             ▼ no end in time
+//!      └──────────────────────── Stopping ◀── idle for long, place wanted, reset, restart, shutdown
+//!                                    └──────▶ Closed   (closed, or the daemon went down)
+//! ```
+//!
+//! What holds:
+//! * Every accepted turn gets exactly one [`EventKind::Ended`](crate::protocol::EventKind::Ended), and no event after it.
+//! * Turns begin in the order in which they were accepted, one at a time.
+//! * A turn that was given to an agent is never given to one again.
+//! * A place is asked for before a process is opened, and given back once, after it is gone.
+
+mod core;
+mod deadline;
+#[cfg(test)]
+#[cfg(any())] mod tests;
+mod types;
+
+pub use core::Machine;
+pub use types::{After, Denial, DriverRef, Effect, Input, Job, Policy};

@@ -1,0 +1,186 @@
+//! What goes into the machine and what comes out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::driver::{Command, Driver, DriverEvent, OpenRequest};
+use crate::protocol::{BackendSpec, EventKind, Limits, ThreadId, TurnId, TurnRequest};
+use crate::store::SessionRecord;
+
+/// The numbers that a session goes by.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// How long waits may last.
+    pub limits: Limits,
+    /// After this long without a turn the process is ended; the thread stays.
+    pub idle_timeout: Duration,
+    /// The same for a session that nobody named.
+    pub unnamed_idle_timeout: Duration,
+    /// Turns that may wait.
+    pub queue_max: usize,
+    /// How long a turn goes on after its reader has left.
+    pub disconnect_grace: Duration,
+}
+
+/// A turn that somebody wants, with everything that it needs.
+#[derive(Clone)]
+pub struct Job {
+    /// Its id.
+    pub turn: TurnId,
+    /// What is wanted.
+    pub request: TurnRequest,
+    /// By whom.
+    pub spec: Arc<BackendSpec>,
+    /// Over what.
+    pub driver: Arc<dyn Driver>,
+    /// Where a new session's agent runs: the request's workspace, or the default for it.
+    pub directory: PathBuf,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What people say is nobody else's to read in a log.
+        f.debug_struct("Job").field("turn", &self.turn).field("backend", &self.spec.id).finish_non_exhaustive()
+    }
+}
+
+/// Why a turn is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// As many turns wait as may.
+    #[error("{queue_max} turns of this session wait already (`sessions.queue_max`); try again when some are done")]
+    QueueFull {
+        /// The bound.
+        queue_max: usize,
+    },
+    /// The session is being closed.
+    #[error("this session is being closed")]
+    Closing,
+    /// The daemon is going down.
+    #[error("turnmux is shutting down")]
+    ShuttingDown,
+    /// The thread belongs to another kind of agent.
+    #[error(
+        "this session's conversation is held by driver `{bound}`, and model `{wanted}` needs driver `{driver}`; reset the \
+         session (POST /v1/chat/session/reset) to start anew with it, or name another session"
+    )]
+    OtherDriver {
+        /// The session's driver.
+        bound: String,
+        /// The backend that was asked for.
+        wanted: String,
+        /// Its driver.
+        driver: String,
+    },
+    /// The thread belongs to another directory.
+    #[error(
+        "this session's agent runs in {bound}, and a conversation cannot move; reset the session (POST \
+         /v1/chat/session/reset) to start anew in another workspace, or name another session"
+    )]
+    OtherDirectory {
+        /// The session's directory.
+        bound: PathBuf,
+    },
+    /// The session has another thread.
+    #[error("this session already has thread {bound}; reset it (POST /v1/chat/session/reset) before it takes up another")]
+    OtherThread {
+        /// The session's thread.
+        bound: ThreadId,
+    },
+}
+
+/// Something that happened to the session.
+#[derive(Debug)]
+pub enum Input {
+    /// A turn is wanted.
+    Submit(Box<Job>),
+    /// The place for a process that was asked for is there.
+    PlaceGranted,
+    /// No place is free; the session stands in line for one.
+    PlaceBusy,
+    /// The attachment says something.
+    Driver(DriverEvent),
+    /// Somebody wants the running turn, or the one named, stopped.
+    Interrupt {
+        /// Which; none is the running one.
+        turn: Option<TurnId>,
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// Nobody reads this turn any more.
+    ReaderGone(TurnId),
+    /// The place is wanted by another session.
+    Retire,
+    /// The session is to end, in one way or another.
+    Finish(After),
+    /// The deadline has come.
+    Tick,
+}
+
+/// What follows when the process is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// The session goes on with a new thread.
+    Reset,
+    /// The session is forgotten.
+    Close,
+    /// The daemon goes down: the running turn may finish.
+    Shutdown,
+    /// The daemon goes down now.
+    ShutdownNow,
+}
+
+/// Something that the session's task is to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Tell the submitter yes.
+    Accept {
+        /// Which turn.
+        turn: TurnId,
+        /// The thread that it will belong to, as far as is known.
+        thread: ThreadId,
+    },
+    /// Tell the submitter no.
+    Deny {
+        /// Which turn.
+        turn: TurnId,
+        /// Why.
+        denial: Denial,
+    },
+    /// Ask for a place for a process.
+    AcquirePlace,
+    /// Give the place back, or leave the line for one.
+    ReleasePlace,
+    /// Tell the capacity whether this session's process could be ended for another's.
+    MarkIdle(bool),
+    /// Open an attachment.
+    Open {
+        /// Over this driver.
+        driver: DriverRef,
+        /// To this.
+        request: OpenRequest,
+    },
+    /// Let go of an attachment that does not end.
+    DropAttachment,
+    /// Give the attachment a command.
+    Command(Command),
+    /// Give the turn's reader an event.
+    Emit(TurnId, EventKind),
+    /// Keep the record.
+    Save(SessionRecord),
+    /// Forget the record.
+    Remove,
+    /// Tell whoever waits that the end asked for is reached.
+    Finished,
+}
+
+/// A driver inside an effect.
+#[derive(Clone)]
+pub struct DriverRef(pub Arc<dyn Driver>);
+
+impl std::fmt::Debug for DriverRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}

@@ -1,0 +1,13 @@
+//! Sessions: one task each, which owns the queue, the attached thread and the readers.
+
+mod actor;
+mod capacity;
+mod delivery;
+pub mod machine;
+mod preface;
+mod registry;
+
+pub use capacity::{Capacity, Place};
+pub use delivery::{EventReader, READER_MAX};
+pub use machine::{Denial, Job, Policy};
+pub use registry::{Accepted, Interrupted, Registry, RegistryConfig, SessionView};

@@ -1,0 +1,326 @@
+//! Which sessions have a task, and how to reach it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::actor::{Actor, INBOX_MAX, Message, SubmitReply};
+use super::capacity::Capacity;
+use super::delivery::EventReader;
+use super::machine::{After, Denial, Job, Policy};
+use crate::protocol::{SessionKey, TenantId, ThreadId, TurnId};
+use crate::store::{SessionRecord, SessionStore};
+
+/// How often a submitter asks again when the task that it found was about to end. Each time there is a newer one; more
+/// than two in a row would take a session that ends as often as it begins.
+const MOVES_MAX: usize = 8;
+
+/// What a [`Registry`] is made of.
+pub struct RegistryConfig {
+    /// The numbers that sessions go by.
+    pub policy: Policy,
+    /// How many processes may live.
+    pub capacity: Capacity,
+    /// Where records are kept.
+    pub store: Arc<dyn SessionStore>,
+}
+
+/// All sessions. Only those with a process or a turn have a task; the others are a record.
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: RegistryConfig,
+    tasks: DashMap<SessionKey, Handle>,
+    generation: AtomicU64,
+    closing: AtomicBool,
+    /// How many tasks there are, for whoever waits until there is none.
+    running: watch::Sender<usize>,
+}
+
+#[derive(Clone)]
+struct Handle {
+    generation: u64,
+    inbox: mpsc::Sender<Message>,
+    live: watch::Receiver<Live>,
+}
+
+/// What a session's task shows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Live {
+    pub(super) state: &'static str,
+    pub(super) queued: usize,
+    pub(super) turn: Option<TurnId>,
+    pub(super) pid: Option<u32>,
+}
+
+/// A turn that the session has taken.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its id.
+    pub turn: TurnId,
+    /// The thread that it will belong to, as far as is known.
+    pub thread: ThreadId,
+    /// Its events.
+    pub reader: EventReader,
+}
+
+/// What became of the wish to stop a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupted {
+    /// It has ended.
+    Confirmed(TurnId),
+    /// It was told to, and has not ended yet.
+    Pending(TurnId),
+    /// There is no such turn.
+    NoTurn,
+}
+
+/// A session as people see it.
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    /// What lasts.
+    pub record: SessionRecord,
+    /// The state of its task; `not_loaded` without one.
+    pub state: &'static str,
+    /// Turns that wait.
+    pub queued: usize,
+    /// The turn that runs.
+    pub turn: Option<TurnId>,
+    /// Its process.
+    pub pid: Option<u32>,
+}
+
+impl Registry {
+    /// An empty registry over what the store holds.
+    pub fn new(config: RegistryConfig) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                tasks: DashMap::new(),
+                generation: AtomicU64::new(0),
+                closing: AtomicBool::new(false),
+                running: watch::Sender::new(0),
+            }),
+        }
+    }
+
+    /// Gives a turn to a session. The answer is the session's own: no turn waits anywhere else.
+    ///
+    /// # Errors
+    /// When the session does not take it.
+    pub async fn submit(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {
+        let mut job = Box::new(job);
+        for _ in 0..MOVES_MAX {
+            if self.inner.closing.load(Ordering::Acquire) {
+                return Err(Denial::ShuttingDown);
+            }
+            let handle = self.handle(key, &job);
+            let (reply, answer) = oneshot::channel();
+            if let Err(mpsc::error::SendError(message)) = handle.inbox.send(Message::Submit { job, reply }).await {
+                // The task is gone. Had it ended in order it would be off the list; one that panicked is taken off here.
+                self.inner.unlist(key, handle.generation);
+                let Message::Submit { job: back, .. } = message else { return Err(Denial::Closing) };
+                job = back;
+                continue;
+            }
+            match answer.await {
+                Ok(SubmitReply::Accepted(accepted)) => return Ok(accepted),
+                Ok(SubmitReply::Denied(denial)) => return Err(denial),
+                Ok(SubmitReply::Moved(back)) => job = back,
+                // The task broke with the turn in its hands: whether an agent has it is unknown, so it is not given again.
+                Err(_) => return Err(Denial::Closing),
+            }
+        }
+        Err(Denial::Closing)
+    }
+
+    /// Stops the running turn, or the one named, and waits for its end for at most `wait`.
+    pub async fn interrupt(
+        &self,
+        key: &SessionKey,
+        turn: Option<TurnId>,
+        reason: &str,
+        wait: Duration,
+    ) -> Interrupted {
+        let Some(handle) = self.find(key) else { return Interrupted::NoTurn };
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Interrupt { turn, reason: reason.to_owned(), reply };
+        if handle.inbox.send(message).await.is_err() {
+            return Interrupted::NoTurn;
+        }
+        match answer.await {
+            Ok(Some((turn, ended))) => match tokio::time::timeout(wait, ended).await {
+                Ok(_) => Interrupted::Confirmed(turn),
+                Err(_) => Interrupted::Pending(turn),
+            },
+            _ => Interrupted::NoTurn,
+        }
+    }
+
+    /// Stops a turn whose session the caller does not name. Like [`Registry::interrupt`].
+    pub async fn interrupt_turn(&self, tenant: &TenantId, turn: TurnId, reason: &str, wait: Duration) -> Interrupted {
+        // A session knows its turns, and nobody else does: ask those that have any.
+        let busy = |live: &Live| live.turn.is_some() || live.queued > 0;
+        let tasks = self.inner.tasks.iter();
+        let keys: Vec<SessionKey> = tasks
+            .filter(|entry| entry.key().tenant() == tenant && busy(&entry.live.borrow()))
+            .map(|entry| entry.key().clone())
+            .collect();
+        for key in keys {
+            match self.interrupt(&key, Some(turn), reason, wait).await {
+                Interrupted::NoTurn => {}
+                found => return found,
+            }
+        }
+        Interrupted::NoTurn
+    }
+
+    /// Takes the session's thread away: its next turn begins a new one. False when there is no such session.
+    pub async fn reset(&self, key: &SessionKey) -> bool {
+        if self.finish(key, After::Reset).await {
+            return true;
+        }
+        let Some(mut record) = self.inner.config.store.load(key) else { return false };
+        record.thread = None;
+        record.instructions = None;
+        record.generation += 1;
+        self.inner.config.store.save(record);
+        true
+    }
+
+    /// Ends the session and forgets it. False when there is no such session.
+    pub async fn close(&self, key: &SessionKey) -> bool {
+        let live = self.finish(key, After::Close).await;
+        let known = self.inner.config.store.load(key).is_some();
+        self.inner.config.store.remove(key);
+        live || known
+    }
+
+    /// The tenant's sessions, in the order of their keys.
+    pub fn list(&self, tenant: &TenantId) -> Vec<SessionView> {
+        self.inner.config.store.list(tenant).into_iter().map(|record| self.view(record)).collect()
+    }
+
+    /// One session; none when there is no such.
+    pub fn get(&self, key: &SessionKey) -> Option<SessionView> {
+        self.inner.config.store.load(key).map(|record| self.view(record))
+    }
+
+    /// Sessions that are known, turns that wait, and processes that live or are about to.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let queued = self.inner.tasks.iter().map(|entry| entry.live.borrow().queued).sum();
+        (self.inner.config.store.len(), queued, self.inner.config.capacity.live())
+    }
+
+    /// Takes no more turns, lets the running ones finish for at most `grace`, then stops them. Returns when every process
+    /// is gone. `hurry` cuts the grace short.
+    pub async fn shutdown(&self, grace: Duration, hurry: impl Future<Output = ()>) {
+        self.inner.closing.store(true, Ordering::Release);
+        self.inner.tell_all(After::Shutdown);
+        let mut running = self.inner.running.subscribe();
+        tokio::select! {
+            _ = running.wait_for(|&running| running == 0) => return,
+            () = tokio::time::sleep(grace) => tracing::info!("the grace is over: stopping the turns that still run"),
+            () = hurry => tracing::info!("stopping the turns that still run"),
+        }
+        self.inner.tell_all(After::ShutdownNow);
+        // Every wait of a session and of its driver is bounded, so this ends.
+        let _ = running.wait_for(|&running| running == 0).await;
+    }
+
+    async fn finish(&self, key: &SessionKey, after: After) -> bool {
+        let Some(handle) = self.find(key) else { return false };
+        let (reply, done) = oneshot::channel();
+        handle.inbox.send(Message::Finish { after, reply }).await.is_ok() && done.await.is_ok()
+    }
+
+    fn find(&self, key: &SessionKey) -> Option<Handle> {
+        self.inner.tasks.get(key).map(|entry| entry.value().clone())
+    }
+
+    /// The session's task; a new one where it has none. Two callers get the same.
+    fn handle(&self, key: &SessionKey, job: &Job) -> Handle {
+        self.inner.tasks.entry(key.clone()).or_insert_with(|| self.inner.start(key, job)).value().clone()
+    }
+
+    fn view(&self, record: SessionRecord) -> SessionView {
+        let live = self.find(&record.key).map(|handle| handle.live.borrow().clone());
+        let live = live.unwrap_or(Live { state: "not_loaded", queued: 0, turn: None, pid: None });
+        SessionView { record, state: live.state, queued: live.queued, turn: live.turn, pid: live.pid }
+    }
+}
+
+impl Inner {
+    fn start(self: &Arc<Self>, key: &SessionKey, job: &Job) -> Handle {
+        let record = self.config.store.load(key).unwrap_or_else(|| SessionRecord {
+            key: key.clone(),
+            backend: job.spec.id.clone(),
+            driver: job.driver.name().to_owned(),
+            thread: None,
+            directory: job.directory.clone(),
+            instructions: None,
+            generation: 0,
+            seq: 0,
+            turns: 0,
+            unnamed: job.request.unnamed,
+        });
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+        let (inbox, messages) = mpsc::channel(INBOX_MAX);
+        let (live_sender, live) = watch::channel(Live { state: "not_loaded", queued: 0, turn: None, pid: None });
+        let unlist = {
+            let (inner, key) = (self.clone(), key.clone());
+            Box::new(move || inner.unlist(&key, generation))
+        };
+        let config = &self.config;
+        let (policy, store) = (config.policy.clone(), config.store.clone());
+        let actor = Actor::new(record, policy, messages, store, &config.capacity, live_sender, unlist);
+        self.running.send_modify(|running| *running += 1);
+        let counted = Counted(self.clone());
+        tokio::spawn(async move {
+            let _counted = counted;
+            actor.run().await;
+        });
+        let handle = Handle { generation, inbox, live };
+        if self.closing.load(Ordering::Acquire) {
+            handle.tell(After::Shutdown);
+        }
+        handle
+    }
+
+    fn unlist(&self, key: &SessionKey, generation: u64) {
+        self.tasks.remove_if(key, |_, handle| handle.generation == generation);
+    }
+
+    fn tell_all(&self, after: After) {
+        let handles: Vec<Handle> = self.tasks.iter().map(|entry| entry.value().clone()).collect();
+        for handle in handles {
+            handle.tell(after);
+        }
+    }
+}
+
+impl Handle {
+    /// Tells the task, behind whatever its inbox holds; nobody waits for the answer.
+    fn tell(&self, after: After) {
+        let inbox = self.inbox.clone();
+        tokio::spawn(async move {
+            let (reply, _) = oneshot::channel();
+            // A task that is gone has nothing to be told.
+            let _ = inbox.send(Message::Finish { after, reply }).await;
+        });
+    }
+}
+
+/// Counts a task until it is gone, however it goes.
+struct Counted(Arc<Inner>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.running.send_modify(|running| *running -= 1);
+    }
+}

@@ -1,0 +1,55 @@
+//! What sessions ask of a store.
+
+use std::path::PathBuf;
+
+use crate::protocol::{BackendId, SessionKey, TenantId, ThreadId};
+
+/// What is kept of a session whether or not a process, or even a task, stands for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Whose conversation it is.
+    pub key: SessionKey,
+    /// The backend of the last turn.
+    pub backend: BackendId,
+    /// The driver: it decides what a thread id means, so it stays until a reset.
+    pub driver: String,
+    /// What the agent calls the conversation, once it has one that can be resumed.
+    pub thread: Option<ThreadId>,
+    /// Where the agent runs: a thread can be resumed only there.
+    pub directory: PathBuf,
+    /// The system prompt that the thread goes by.
+    pub instructions: Option<String>,
+    /// How often the session was reset.
+    pub generation: u64,
+    /// The number of its last event.
+    pub seq: u64,
+    /// Turns that reached the agent.
+    pub turns: u64,
+    /// True when no caller named it, so that nobody is expected to come back.
+    pub unnamed: bool,
+}
+
+/// Where session records are kept.
+///
+/// The calls return at once: a store that has to wait for a disk hands the work to a thread of its own.
+pub trait SessionStore: Send + Sync + 'static {
+    /// What is known of a session.
+    fn load(&self, key: &SessionKey) -> Option<SessionRecord>;
+
+    /// Keeps a record, in place of the one under the same key.
+    fn save(&self, record: SessionRecord);
+
+    /// Forgets a session.
+    fn remove(&self, key: &SessionKey);
+
+    /// All records of a tenant, in the order of their keys.
+    fn list(&self, tenant: &TenantId) -> Vec<SessionRecord>;
+
+    /// How many records there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,471 @@
+//! Claude Code's stream-json protocol over stdio (`-p --input-format stream-json --output-format stream-json --verbose
+//! --include-partial-messages`), as measured on 2.1.197 and 2.1.329. One JSON object a line each way.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// One line from claude.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// A turn begins.
+    Init(InitLine<'a>),
+    /// The model's service is asked again.
+    ApiRetry(RetryLine),
+    /// A background task ended: claude begins a turn of its own to look at it.
+    TaskNotification,
+    /// A raw event of the Messages API.
+    StreamEvent(StreamLine<'a>),
+    /// A whole message of the model, or a part of one: one line for each finished content block.
+    Assistant(MessageLine<'a>),
+    /// Tool results.
+    User(MessageLine<'a>),
+    /// The end of a turn.
+    Result(ResultLine<'a>),
+    /// A request to us: permission for a tool, a hook, an MCP message.
+    ControlRequest(ControlRequestLine<'a>),
+    /// The answer to a request of ours.
+    ControlResponse(ControlResponseLine<'a>),
+    /// What became of a message of ours, by its uuid (2.1.300 and later).
+    CommandLifecycle(LifecycleLine<'a>),
+    /// How much of the account's allowance is used.
+    RateLimitEvent(RateLimitLine<'a>),
+    /// Anything else.
+    Other,
+}
+
+impl<'a> Output<'a> {
+    /// Reads a line in two steps, its type and then what that type has: serde's own tagged enums would copy every line
+    /// into a tree first, and can't hold raw JSON.
+    ///
+    /// # Errors
+    /// When the line is no JSON object with a `type`, or lacks what its type must have.
+    pub fn parse(line: &'a [u8]) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Head<'a> {
+            #[serde(borrow, rename = "type")]
+            kind: Cow<'a, str>,
+            #[serde(borrow, default)]
+            subtype: Option<Cow<'a, str>>,
+        }
+        let head: Head<'_> = serde_json::from_slice(line)?;
+        Ok(match (&*head.kind, head.subtype.as_deref().unwrap_or_default()) {
+            ("stream_event", _) => Self::StreamEvent(serde_json::from_slice(line)?),
+            ("assistant", _) => Self::Assistant(serde_json::from_slice(line)?),
+            ("user", _) => Self::User(serde_json::from_slice(line)?),
+            ("result", _) => Self::Result(serde_json::from_slice(line)?),
+            ("system", "init") => Self::Init(serde_json::from_slice(line)?),
+            ("system", "api_retry") => Self::ApiRetry(serde_json::from_slice(line)?),
+            ("system", "task_notification") => Self::TaskNotification,
+            ("control_request", _) => Self::ControlRequest(serde_json::from_slice(line)?),
+            ("control_response", _) => Self::ControlResponse(serde_json::from_slice(line)?),
+            ("command_lifecycle", _) => Self::CommandLifecycle(serde_json::from_slice(line)?),
+            ("rate_limit_event", _) => Self::RateLimitEvent(serde_json::from_slice(line)?),
+            _ => Self::Other,
+        })
+    }
+}
+
+/// A `system/init` line, which opens every turn.
+#[derive(Debug, Deserialize)]
+pub struct InitLine<'a> {
+    /// The thread.
+    #[serde(borrow)]
+    pub session_id: Cow<'a, str>,
+    /// The permission mode in force.
+    #[serde(borrow, rename = "permissionMode", default)]
+    pub permission_mode: Option<Cow<'a, str>>,
+}
+
+/// A `system/api_retry` line.
+#[derive(Debug, Deserialize)]
+pub struct RetryLine {
+    /// Which attempt failed, from 1.
+    #[serde(default)]
+    pub attempt: u32,
+    /// The status it failed with.
+    #[serde(default)]
+    pub error_status: Option<u16>,
+}
+
+/// A `stream_event` line.
+#[derive(Debug, Deserialize)]
+pub struct StreamLine<'a> {
+    /// The event.
+    #[serde(borrow)]
+    pub event: StreamEvent<'a>,
+    /// Set when a subagent speaks.
+    #[serde(borrow, default)]
+    pub parent_tool_use_id: Option<Cow<'a, str>>,
+}
+
+/// An event of the Messages API stream, as far as it matters here.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum StreamEvent<'a> {
+    /// A message of the model begins.
+    MessageStart,
+    /// A content block begins.
+    ContentBlockStart,
+    /// A content block grows.
+    ContentBlockDelta {
+        /// By what.
+        #[serde(borrow)]
+        delta: Delta<'a>,
+    },
+    /// A content block is whole.
+    ContentBlockStop,
+    /// Anything else.
+    #[serde(other)]
+    Other,
+}
+
+/// What a content block grows by.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Delta<'a> {
+    /// Text of the answer.
+    TextDelta {
+        /// The text.
+        #[serde(borrow)]
+        text: Cow<'a, str>,
+    },
+    /// Visible thinking.
+    ThinkingDelta {
+        /// The text.
+        #[serde(borrow)]
+        thinking: Cow<'a, str>,
+    },
+    /// Anything else, tool arguments for one.
+    #[serde(other)]
+    Other,
+}
+
+/// An `assistant` or `user` line.
+#[derive(Debug, Deserialize)]
+pub struct MessageLine<'a> {
+    /// The message.
+    #[serde(borrow)]
+    pub message: Message<'a>,
+    /// Set when a subagent speaks.
+    #[serde(borrow, default)]
+    pub parent_tool_use_id: Option<Cow<'a, str>>,
+}
+
+/// A message of the Messages API.
+#[derive(Debug, Deserialize)]
+pub struct Message<'a> {
+    /// `<synthetic>` when claude itself made the message up, to show an error for example.
+    #[serde(borrow, default)]
+    pub model: Option<Cow<'a, str>>,
+    /// What it holds: a text, or blocks.
+    #[serde(borrow)]
+    pub content: &'a RawValue,
+}
+
+impl<'a> Message<'a> {
+    /// The blocks; none where the content is a text alone, which only claude's own remarks are.
+    ///
+    /// # Errors
+    /// When the content is a list of something else.
+    pub fn blocks(&self) -> serde_json::Result<Vec<Block<'a>>> {
+        if self.content.get().starts_with('[') { serde_json::from_str(self.content.get()) } else { Ok(Vec::new()) }
+    }
+}
+
+/// A content block: which fields it has is for its `kind` to say.
+#[derive(Debug, Deserialize)]
+pub struct Block<'a> {
+    /// `text`, `thinking`, `tool_use`, `tool_result` …
+    #[serde(borrow, rename = "type")]
+    pub kind: Cow<'a, str>,
+    /// Of a `text` block.
+    #[serde(borrow, default)]
+    pub text: Option<Cow<'a, str>>,
+    /// Of a `thinking` block.
+    #[serde(borrow, default)]
+    pub thinking: Option<Cow<'a, str>>,
+    /// Of a `tool_use` block: the call.
+    #[serde(borrow, default)]
+    pub id: Option<Cow<'a, str>>,
+    /// Of a `tool_use` block: the tool.
+    #[serde(borrow, default)]
+    pub name: Option<Cow<'a, str>>,
+    /// Of a `tool_use` block: the arguments.
+    #[serde(borrow, default)]
+    pub input: Option<&'a RawValue>,
+    /// Of a `tool_result` block: the call that it answers.
+    #[serde(borrow, default)]
+    pub tool_use_id: Option<Cow<'a, str>>,
+    /// Of a `tool_result` block: whether the tool failed.
+    #[serde(default)]
+    pub is_error: Option<bool>,
+    /// Of a `tool_result` block: the answer, a text or blocks.
+    #[serde(borrow, default)]
+    pub content: Option<&'a RawValue>,
+}
+
+/// A tool's answer.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum ToolContent<'a> {
+    /// Text alone.
+    #[serde(borrow)]
+    Text(Cow<'a, str>),
+    /// Blocks, of which the texts matter here.
+    #[serde(borrow)]
+    Blocks(Vec<ToolBlock<'a>>),
+}
+
+/// A block of a tool's answer.
+#[derive(Debug, Deserialize)]
+pub struct ToolBlock<'a> {
+    /// The text, where it has one.
+    #[serde(borrow, default)]
+    pub text: Option<Cow<'a, str>>,
+}
+
+/// A `result` line.
+#[derive(Debug, Deserialize)]
+pub struct ResultLine<'a> {
+    /// `success`, `error_during_execution`, `error_max_turns` …; `success` also for errors of the model's service.
+    #[serde(borrow, default)]
+    pub subtype: Cow<'a, str>,
+    /// Whether it went wrong.
+    #[serde(default)]
+    pub is_error: bool,
+    /// The last message's text, or the error's.
+    #[serde(borrow, default)]
+    pub result: Option<Cow<'a, str>>,
+    /// Why the model stopped.
+    #[serde(borrow, default)]
+    pub stop_reason: Option<Cow<'a, str>>,
+    /// The status of the model's service, where that failed.
+    #[serde(default)]
+    pub api_error_status: Option<u16>,
+    /// What went wrong, by line.
+    #[serde(borrow, default)]
+    pub errors: Vec<Cow<'a, str>>,
+    /// What the turn took, over all its model calls.
+    #[serde(default)]
+    pub usage: ResultUsage,
+    /// What the process has cost so far, in US dollars.
+    #[serde(default)]
+    pub total_cost_usd: Option<f64>,
+    /// The thread.
+    #[serde(borrow, default)]
+    pub session_id: Cow<'a, str>,
+    /// Tools that were not allowed.
+    #[serde(borrow, default)]
+    pub permission_denials: Vec<Denial<'a>>,
+}
+
+/// A tool that was not allowed.
+#[derive(Debug, Deserialize)]
+pub struct Denial<'a> {
+    /// The tool.
+    #[serde(borrow, default)]
+    pub tool_name: Cow<'a, str>,
+}
+
+/// Tokens of a turn.
+#[derive(Debug, Default, Deserialize)]
+pub struct ResultUsage {
+    /// Neither read from nor written to the cache.
+    #[serde(default)]
+    pub input_tokens: u64,
+    /// Written to the cache.
+    #[serde(default)]
+    pub cache_creation_input_tokens: u64,
+    /// Read from the cache.
+    #[serde(default)]
+    pub cache_read_input_tokens: u64,
+    /// Written by the model.
+    #[serde(default)]
+    pub output_tokens: u64,
+}
+
+/// A `control_request` line.
+#[derive(Debug, Deserialize)]
+pub struct ControlRequestLine<'a> {
+    /// To be named in the answer.
+    #[serde(borrow)]
+    pub request_id: Cow<'a, str>,
+    /// The request.
+    #[serde(borrow)]
+    pub request: ControlRequest<'a>,
+}
+
+/// What claude asks of us.
+#[derive(Debug, Deserialize)]
+pub struct ControlRequest<'a> {
+    /// `can_use_tool` asks whether a tool may run. All others are to be refused, for claude waits for an answer.
+    #[serde(borrow)]
+    pub subtype: Cow<'a, str>,
+    /// The tool.
+    #[serde(borrow, default)]
+    pub tool_name: Option<Cow<'a, str>>,
+    /// The tool's arguments.
+    #[serde(borrow, default)]
+    pub input: Option<&'a RawValue>,
+}
+
+/// A `control_response` line.
+#[derive(Debug, Deserialize)]
+pub struct ControlResponseLine<'a> {
+    /// The answer.
+    #[serde(borrow)]
+    pub response: ControlResponse<'a>,
+}
+
+/// The answer to a request of ours.
+#[derive(Debug, Deserialize)]
+pub struct ControlResponse<'a> {
+    /// Which request.
+    #[serde(borrow)]
+    pub request_id: Cow<'a, str>,
+    /// `success` or `error`.
+    #[serde(borrow)]
+    pub subtype: Cow<'a, str>,
+    /// Why it was refused.
+    #[serde(borrow, default)]
+    pub error: Option<Cow<'a, str>>,
+}
+
+/// A `command_lifecycle` line.
+#[derive(Debug, Deserialize)]
+pub struct LifecycleLine<'a> {
+    /// The uuid that we gave the message.
+    #[serde(borrow)]
+    pub command_uuid: Cow<'a, str>,
+    /// `queued`, `started`, `completed` …
+    #[serde(borrow)]
+    pub state: Cow<'a, str>,
+}
+
+/// A `rate_limit_event` line.
+#[derive(Debug, Deserialize)]
+pub struct RateLimitLine<'a> {
+    /// How things stand.
+    #[serde(borrow, default)]
+    pub rate_limit_info: Option<RateLimitInfo<'a>>,
+}
+
+/// How much of the allowance is used.
+#[derive(Debug, Deserialize)]
+pub struct RateLimitInfo<'a> {
+    /// `allowed`, `allowed_warning`, `rejected`.
+    #[serde(borrow, default)]
+    pub status: Cow<'a, str>,
+    /// When it starts anew, in seconds since 1970.
+    #[serde(rename = "resetsAt", default)]
+    pub resets_at: Option<f64>,
+}
+
+/// One line to claude.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Input<'a> {
+    /// A turn's input.
+    User {
+        /// The message.
+        message: UserMessage<'a>,
+        /// Comes back in `command_lifecycle`.
+        uuid: uuid::Uuid,
+        /// The text was not typed at a prompt: no slash commands, no file mentions (2.1.300 and later).
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        text_not_typed: bool,
+    },
+    /// A request.
+    ControlRequest {
+        /// Comes back in the answer.
+        request_id: String,
+        /// What we want.
+        request: Request<'a>,
+    },
+    /// An answer.
+    ControlResponse {
+        /// The answer.
+        response: Response<'a>,
+    },
+}
+
+/// The message of a user line.
+#[derive(Debug, Serialize)]
+pub struct UserMessage<'a> {
+    /// Always `user`.
+    pub role: &'static str,
+    /// What is said.
+    pub content: Vec<TextBlock<'a>>,
+}
+
+/// A text block.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "text")]
+pub struct TextBlock<'a> {
+    /// The text.
+    pub text: &'a str,
+}
+
+/// What we can ask of claude.
+#[derive(Debug, Serialize)]
+#[serde(tag = "subtype", rename_all = "snake_case")]
+pub enum Request<'a> {
+    /// Session settings; only the first one counts.
+    Initialize {
+        /// Put behind claude's own system prompt.
+        #[serde(rename = "appendSystemPrompt", skip_serializing_if = "Option::is_none")]
+        append_system_prompt: Option<&'a str>,
+    },
+    /// Stop the running turn.
+    Interrupt,
+    /// Another model; none is claude's default.
+    SetModel {
+        /// An alias or a full name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model: Option<&'a str>,
+    },
+    /// Another permission mode.
+    SetPermissionMode {
+        /// claude's name for it.
+        mode: &'a str,
+    },
+}
+
+/// Our answer to a request of claude's.
+#[derive(Debug, Serialize)]
+#[serde(tag = "subtype", rename_all = "snake_case")]
+pub enum Response<'a> {
+    /// It was understood.
+    Success {
+        /// Which request.
+        request_id: &'a str,
+        /// The answer.
+        response: PermissionAnswer<'a>,
+    },
+    /// It was not.
+    Error {
+        /// Which request.
+        request_id: &'a str,
+        /// Why not.
+        error: &'a str,
+    },
+}
+
+/// The answer to `can_use_tool`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "behavior", rename_all = "snake_case")]
+pub enum PermissionAnswer<'a> {
+    /// It may run.
+    Allow {
+        /// With these arguments.
+        #[serde(rename = "updatedInput")]
+        updated_input: &'a RawValue,
+    },
+    /// It may not.
+    Deny {
+        /// Why, for the model.
+        message: &'a str,
+    },
+}

@@ -1,0 +1,4 @@
+//! Other people's formats as serde types. No logic, no tokio; unknown fields and variants are tolerated.
+
+pub mod claude;
+pub mod openai;
