@@ -1,4 +1,5 @@
 //! turnmux keeps one warm coding-agent process per conversation and puts the OpenAI API in front of it.
+pub mod api;
 pub mod config;
 pub mod dispatch;
 pub mod driver;

@@ -83,7 +83,12 @@ impl Dispatch for Local {
         })
     }
 
-    fn interrupt<'a>(&'a self, key: &'a SessionKey, turn: Option<TurnId>, wait: Duration) -> BoxFuture<'a, Interrupted> {
+    fn interrupt<'a>(
+        &'a self,
+        key: &'a SessionKey,
+        turn: Option<TurnId>,
+        wait: Duration,
+    ) -> BoxFuture<'a, Interrupted> {
         Box::pin(self.registry.interrupt(key, turn, ABORTED, wait))
     }
 

@@ -54,7 +54,8 @@ pub trait Dispatch: Send + Sync + 'static {
     fn submit<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Accepted, Refusal>>;
 
     /// Stops the running turn of a session, or the one named, and waits for its end for at most `wait`.
-    fn interrupt<'a>(&'a self, key: &'a SessionKey, turn: Option<TurnId>, wait: Duration) -> BoxFuture<'a, Interrupted>;
+    fn interrupt<'a>(&'a self, key: &'a SessionKey, turn: Option<TurnId>, wait: Duration)
+    -> BoxFuture<'a, Interrupted>;
 
     /// Stops a turn whose session the caller does not name.
     fn interrupt_turn<'a>(&'a self, tenant: &'a TenantId, turn: TurnId, wait: Duration) -> BoxFuture<'a, Interrupted>;

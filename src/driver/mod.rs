@@ -5,6 +5,6 @@ pub mod claude_stream;
 mod port;
 
 pub use port::{
-    Answer, Attachment, CHANNEL_MAX, Command, CommandId, CommandKind, Driver, DriverEvent, OpenRequest, Plan, SteerMode,
-    TurnInput,
+    Answer, Attachment, CHANNEL_MAX, Command, CommandId, CommandKind, Driver, DriverEvent, OpenRequest, Plan,
+    SteerMode, TurnInput,
 };

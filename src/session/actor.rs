@@ -188,7 +188,10 @@ impl Actor {
         }
         let event = event.unwrap_or_else(|| {
             // A driver's last event is `Closed`; without it the driver itself broke.
-            DriverEvent::Closed(DriverEnd::Failed(TurnError::new(ErrorKind::AgentLost, "the driver ended unexpectedly")))
+            DriverEvent::Closed(DriverEnd::Failed(TurnError::new(
+                ErrorKind::AgentLost,
+                "the driver ended unexpectedly",
+            )))
         });
         if let DriverEvent::Closed(end) = &event {
             self.attachment = None;

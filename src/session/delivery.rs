@@ -1,6 +1,7 @@
 //! The hand-off of a turn's events to whoever reads them: bounded, and the pressure of a slow reader goes back to the agent.
 
 use std::collections::{HashMap, VecDeque};
+use std::task::{Context, Poll};
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
@@ -27,9 +28,9 @@ impl EventReader {
         self.events.recv().await
     }
 
-    /// The next event, if one is there already.
-    pub fn try_next(&mut self) -> Option<Event> {
-        self.events.try_recv().ok()
+    /// The same for whoever polls.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.events.poll_recv(cx)
     }
 }
 

@@ -140,13 +140,7 @@ impl Registry {
     }
 
     /// Stops the running turn, or the one named, and waits for its end for at most `wait`.
-    pub async fn interrupt(
-        &self,
-        key: &SessionKey,
-        turn: Option<TurnId>,
-        reason: &str,
-        wait: Duration,
-    ) -> Interrupted {
+    pub async fn interrupt(&self, key: &SessionKey, turn: Option<TurnId>, reason: &str, wait: Duration) -> Interrupted {
         let Some(handle) = self.find(key) else { return Interrupted::NoTurn };
         let (reply, answer) = oneshot::channel();
         let message = Message::Interrupt { turn, reason: reason.to_owned(), reply };

@@ -17,7 +17,9 @@ use serde_json::value::RawValue;
 use super::turn::{self, Turn};
 use super::{failure, input, launch};
 use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnInput};
-use crate::protocol::{BackendSpec, ErrorKind, EventKind, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions};
+use crate::protocol::{
+    BackendSpec, ErrorKind, EventKind, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,
+};
 use crate::wire::claude::{ControlRequestLine, ControlResponseLine, InitLine, Output, PermissionAnswer, Request};
 use crate::wire::claude::{RateLimitLine, ResultLine};
 
@@ -213,7 +215,8 @@ impl Exchange {
     /// Brings about what the prepared turn wants, one request after the other, and then gives it to claude.
     fn advance(&mut self) {
         let Phase::Preparing(prepared) = &self.phase else { return };
-        if self.own_turn || self.pending.values().any(|pending| matches!(pending, Pending::Model | Pending::Permission)) {
+        if self.own_turn || self.pending.values().any(|pending| matches!(pending, Pending::Model | Pending::Permission))
+        {
             return;
         }
         if !prepared.cancelled && prepared.wanted.model != self.options.model {

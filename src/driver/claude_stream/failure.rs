@@ -22,7 +22,8 @@ pub(super) fn of_result(line: &ResultLine<'_>, spec: &BackendSpec, retry_after: 
         return of_status(status, &said, spec, retry_after);
     }
     if said.starts_with("No conversation found") {
-        let message = format!("{name} does not know the conversation any more ({said}); reset the session to start a new one");
+        let message =
+            format!("{name} does not know the conversation any more ({said}); reset the session to start a new one");
         return TurnError::new(ErrorKind::ThreadNotFound, message);
     }
     if SIGN_IN_SIGNS.iter().any(|sign| said.contains(sign)) {

@@ -85,7 +85,10 @@ impl Host {
     ) -> Self {
         let pid = child.pid().unsigned_abs();
         let stdin = child.stdin.take();
-        #[expect(clippy::expect_used, reason = "the process manager gives every child a stdout, and nobody took it yet")]
+        #[expect(
+            clippy::expect_used,
+            reason = "the process manager gives every child a stdout, and nobody took it yet"
+        )]
         let stdout = child.stdout.take().expect("a child has a stdout");
         let mut host = Self {
             child,
@@ -172,7 +175,11 @@ impl Host {
             }
         };
         if self.exchange.noise > 0 {
-            tracing::warn!(backend = self.name, lines = self.exchange.noise, "the agent printed lines that are no protocol");
+            tracing::warn!(
+                backend = self.name,
+                lines = self.exchange.noise,
+                "the agent printed lines that are no protocol"
+            );
         }
         match over {
             Over::Detached => DriverEnd::Detached,

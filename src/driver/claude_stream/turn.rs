@@ -118,8 +118,11 @@ impl Turn {
             let retry_after = retry_at.and_then(|at| at.duration_since(SystemTime::now()).ok());
             return (Vec::new(), TurnEnding::Failed(failure::of_result(line, spec, retry_after)));
         }
-        let mut steps: Vec<EventKind> =
-            line.permission_denials.iter().map(|d| EventKind::PermissionDenied { tool: d.tool_name.to_string() }).collect();
+        let mut steps: Vec<EventKind> = line
+            .permission_denials
+            .iter()
+            .map(|d| EventKind::PermissionDenied { tool: d.tool_name.to_string() })
+            .collect();
         steps.extend(self.answer.finish(line.result.as_deref().unwrap_or_default()).map(EventKind::TextDelta));
         if self.answer.mismatch() {
             steps.push(EventKind::TextMismatch);

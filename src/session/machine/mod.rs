@@ -22,7 +22,6 @@
 mod core;
 mod deadline;
 #[cfg(test)]
-#[cfg(any())] mod tests;
 mod types;
 
 pub use core::Machine;

@@ -83,7 +83,9 @@ pub enum Denial {
         bound: PathBuf,
     },
     /// The session has another thread.
-    #[error("this session already has thread {bound}; reset it (POST /v1/chat/session/reset) before it takes up another")]
+    #[error(
+        "this session already has thread {bound}; reset it (POST /v1/chat/session/reset) before it takes up another"
+    )]
     OtherThread {
         /// The session's thread.
         bound: ThreadId,

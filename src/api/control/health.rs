@@ -1,0 +1,59 @@
+//! `GET /health`.
+
+use std::collections::BTreeMap;
+
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::api::respond::{Body, json};
+use crate::api::router::Api;
+
+#[derive(Serialize)]
+struct Health {
+    /// True while the daemon answers and its default backend could run.
+    ok: bool,
+    version: &'static str,
+    /// Processes that live, or are about to.
+    processes: usize,
+    /// Open connections.
+    conns: usize,
+    /// Sessions that are known.
+    sessions: usize,
+    /// Turns that wait.
+    queued: usize,
+    backends: BTreeMap<String, Backend>,
+}
+
+#[derive(Serialize)]
+struct Backend {
+    driver: String,
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// How things stand. Always 200 while the daemon answers: whether an agent is installed is in the body.
+pub(in crate::api) fn health(api: &Api) -> Response<Body> {
+    let counts = api.dispatch.counts();
+    let backends: BTreeMap<String, Backend> = api
+        .dispatch
+        .backends()
+        .into_iter()
+        .map(|view| {
+            let backend = Backend { driver: view.driver, ready: view.trouble.is_none(), reason: view.trouble };
+            (view.id.to_string(), backend)
+        })
+        .collect();
+    let default = api.dispatch.resolve(None, "").ok();
+    let ok = default.and_then(|id| backends.get(id.as_str())).is_some_and(|backend| backend.ready);
+    let health = Health {
+        ok,
+        version: env!("CARGO_PKG_VERSION"),
+        processes: counts.processes,
+        conns: api.conns(),
+        sessions: counts.sessions,
+        queued: counts.queued,
+        backends,
+    };
+    json(StatusCode::OK, &health)
+}

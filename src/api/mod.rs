@@ -1,0 +1,17 @@
+//! The HTTP side: who asks, for which session, for what, and how it is answered.
+
+mod auth;
+mod body;
+mod control;
+mod identity;
+mod openai;
+mod respond;
+mod router;
+mod server;
+mod sse;
+mod workspace;
+
+pub use auth::{Access, Key};
+pub use router::{Api, ApiConfig};
+pub use server::{Server, ServerError};
+pub use workspace::Root;

@@ -1,0 +1,171 @@
+//! An answer in OpenAI's form: as a whole, or as the pieces of a stream.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::api::respond::ApiError;
+use crate::protocol::{EventKind, FinishReason, TurnEnding, TurnId, Usage, WaitReason};
+use crate::wire::openai::UsageOut;
+use crate::wire::openai::{
+    AnswerMessage, Choice, Chunk, ChunkChoice, Completion, DeltaOut, Extra, Finish, PromptDetails,
+};
+
+/// What all pieces of one answer share.
+#[derive(Debug)]
+pub(in crate::api) struct Answering {
+    id: String,
+    created: u64,
+    model: String,
+    include_usage: bool,
+}
+
+impl Answering {
+    pub(super) fn new(turn: TurnId, model: String, include_usage: bool) -> Self {
+        let id = format!("chatcmpl-{}", turn.uuid().simple());
+        Self { id, created: seconds_since_1970(), model, include_usage }
+    }
+
+    /// The whole answer.
+    pub(super) fn whole<'a>(
+        &'a self,
+        text: &'a str,
+        reasoning: &'a str,
+        finish: FinishReason,
+        usage: &Usage,
+    ) -> Completion<'a> {
+        let message = AnswerMessage {
+            role: "assistant",
+            content: text,
+            reasoning_content: Some(reasoning).filter(|text| !text.is_empty()),
+            refusal: None,
+        };
+        Completion {
+            id: &self.id,
+            object: "chat.completion",
+            created: self.created,
+            model: &self.model,
+            choices: [Choice { index: 0, message, finish_reason: finish.into(), logprobs: None }],
+            usage: usage.into(),
+        }
+    }
+
+    /// The piece that opens a stream: clients know at once that they were heard.
+    pub(in crate::api) fn first(&self, out: &mut Vec<u8>) {
+        self.delta(out, DeltaOut { role: Some("assistant"), content: Some(""), reasoning_content: None }, None, None);
+    }
+
+    /// The piece that shows that the turn is alive. Empty content leaves no trace in the answer, and unlike a comment it
+    /// reaches the watchdogs of clients that see only parsed pieces.
+    pub(in crate::api) fn heartbeat(&self, out: &mut Vec<u8>) {
+        self.delta(out, DeltaOut { content: Some(""), ..DeltaOut::default() }, None, None);
+    }
+
+    /// Writes what an event is in the stream, which may be nothing. True when the stream ends with it.
+    pub(in crate::api) fn event(&self, out: &mut Vec<u8>, kind: &EventKind) -> bool {
+        match kind {
+            EventKind::TextDelta(text) => {
+                self.delta(out, DeltaOut { content: Some(text), ..DeltaOut::default() }, None, None);
+            }
+            EventKind::ReasoningDelta(text) => {
+                self.delta(out, DeltaOut { reasoning_content: Some(text), ..DeltaOut::default() }, None, None);
+            }
+            EventKind::Waiting(WaitReason::Starting) => {}
+            EventKind::Waiting(reason) => {
+                let reason = if *reason == WaitReason::Capacity { "capacity" } else { "queued" };
+                self.aside(out, "waiting", Some(reason.to_owned()));
+            }
+            EventKind::Retry { status, .. } => {
+                self.aside(out, "retry", status.map(|status| status.to_string()));
+            }
+            EventKind::TextMismatch => self.aside(out, "text_mismatch", None),
+            EventKind::Ended(ending) => {
+                self.end(out, ending);
+                return true;
+            }
+            EventKind::Started { .. }
+            | EventKind::ToolUse { .. }
+            | EventKind::ToolResult { .. }
+            | EventKind::Subagent { .. }
+            | EventKind::PermissionDenied { .. } => {}
+        }
+        false
+    }
+
+    /// Writes an error in the form that OpenAI's SDKs raise; no `[DONE]` follows, for nothing is done.
+    pub(in crate::api) fn error(out: &mut Vec<u8>, error: &ApiError) {
+        data(out, &error.body());
+    }
+
+    fn end(&self, out: &mut Vec<u8>, ending: &TurnEnding) {
+        let TurnEnding::Completed { finish, usage, .. } = ending else {
+            if let Some(error) = ApiError::of_ending(ending) {
+                Self::error(out, &error);
+            }
+            return;
+        };
+        self.delta(out, DeltaOut::default(), Some((*finish).into()), None);
+        if self.include_usage {
+            let chunk = Chunk { no_choices: Some([]), usage: Some(usage.into()), ..self.chunk() };
+            data(out, &chunk);
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    /// Something that has no place in OpenAI's format, on a piece that says nothing.
+    fn aside(&self, out: &mut Vec<u8>, event: &'static str, reason: Option<String>) {
+        let empty = DeltaOut { content: Some(""), ..DeltaOut::default() };
+        self.delta(out, empty, None, Some(Extra { event, reason }));
+    }
+
+    fn delta(&self, out: &mut Vec<u8>, delta: DeltaOut<'_>, finish_reason: Option<Finish>, turnmux: Option<Extra>) {
+        let choices = Some([ChunkChoice { index: 0, delta, finish_reason }]);
+        data(out, &Chunk { choices, turnmux, ..self.chunk() });
+    }
+
+    fn chunk(&self) -> Chunk<'_> {
+        Chunk {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.created,
+            model: &self.model,
+            choices: None,
+            no_choices: None,
+            usage: None,
+            turnmux: None,
+        }
+    }
+}
+
+fn data(out: &mut Vec<u8>, value: &impl serde::Serialize) {
+    out.extend_from_slice(b"data: ");
+    // Our own types into memory cannot fail.
+    let written = serde_json::to_writer(&mut *out, value);
+    debug_assert!(written.is_ok());
+    out.extend_from_slice(b"\n\n");
+}
+
+/// Now, as OpenAI's `created` fields have it.
+pub(in crate::api) fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl From<FinishReason> for Finish {
+    fn from(reason: FinishReason) -> Self {
+        match reason {
+            FinishReason::Stop => Self::Stop,
+            FinishReason::Length => Self::Length,
+            FinishReason::ContentFilter => Self::ContentFilter,
+        }
+    }
+}
+
+impl From<&Usage> for UsageOut {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            prompt_tokens: usage.prompt_tokens(),
+            completion_tokens: usage.output_tokens,
+            total_tokens: usage.prompt_tokens() + usage.output_tokens,
+            prompt_tokens_details: PromptDetails { cached_tokens: usage.cache_read_tokens },
+            cost_usd: usage.cost_usd,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `POST /v1/chat/completions`.
+
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Response, StatusCode};
+
+use super::answer::Answering;
+use super::{messages, params};
+use crate::api::identity::{self, BodyHints};
+use crate::api::respond::{ApiError, Body, json};
+use crate::api::router::Api;
+use crate::api::{body, sse};
+use crate::protocol::{EventKind, SessionKey, TenantId, TurnEnding, TurnRequest};
+use crate::session::{Accepted, EventReader};
+use crate::wire::openai::ChatRequest;
+
+/// Answers a chat request, as a stream or as a whole.
+pub(in crate::api) async fn chat(
+    api: &Api,
+    tenant: TenantId,
+    headers: &HeaderMap,
+    bytes: Bytes,
+) -> Result<Response<Body>, ApiError> {
+    let request: ChatRequest = body::json(&bytes)?;
+    params::check(&request)?;
+    let conversation = messages::read(&request.messages)?;
+    let hints = BodyHints { user: request.user.as_deref(), prompt_cache_key: request.prompt_cache_key.as_deref() };
+    let identity = identity::identify(tenant, headers, &hints)?;
+    let model = request.model.as_deref().filter(|model| !model.is_empty());
+    let backend = api.dispatch.resolve(model, identity.key.agent())?;
+    let shown = model.unwrap_or(backend.as_str()).to_owned();
+    let turn = TurnRequest {
+        backend,
+        workspace: identity::workspace(headers, &api.config.workspace_roots)?,
+        thread: identity::thread(headers)?,
+        instructions: conversation.instructions,
+        history: conversation.history,
+        input: conversation.input,
+        unnamed: identity.unnamed,
+    };
+    let ignored = params::ignored(&bytes);
+    // The prompt may be megabytes, and the turn may take hours.
+    drop(bytes);
+    let accepted = api.dispatch.submit(&identity.key, turn).await?;
+
+    let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
+    let answering = Answering::new(accepted.turn, shown, include_usage);
+    let stamps = stamps(&identity.key, &accepted, ignored);
+    let mut response = if request.stream.unwrap_or(false) {
+        stream(api, answering, accepted.reader)
+    } else {
+        whole(&answering, accepted.reader).await
+    };
+    response.headers_mut().extend(stamps);
+    Ok(response)
+}
+
+fn stream(api: &Api, answering: Answering, reader: EventReader) -> Response<Body> {
+    let mut response = Response::new(sse::body(answering, reader, api.config.heartbeat));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    // nginx holds streams back without it.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// Waits for the end, however long it takes. A client that leaves meanwhile ends this future, and with it the reader.
+async fn whole(answering: &Answering, mut reader: EventReader) -> Response<Body> {
+    while let Some(event) = reader.next().await {
+        let EventKind::Ended(ending) = event.kind else { continue };
+        return match &ending {
+            TurnEnding::Completed { text, reasoning, finish, usage } => {
+                json(StatusCode::OK, &answering.whole(text, reasoning, *finish, usage))
+            }
+            _ => ApiError::of_ending(&ending).unwrap_or_else(ApiError::reader_lost).response(),
+        };
+    }
+    ApiError::reader_lost().response()
+}
+
+/// The headers that say which session, turn and thread this is.
+fn stamps(key: &SessionKey, accepted: &Accepted, ignored: Option<String>) -> HeaderMap {
+    let values = [
+        ("x-turnmux-session", Some(key.to_string())),
+        ("x-turnmux-turn", Some(accepted.turn.to_string())),
+        ("x-turnmux-thread", Some(accepted.thread.to_string())),
+        ("x-turnmux-ignored", ignored),
+    ];
+    let values = values.into_iter().filter_map(|(name, value)| {
+        // Keys have no control characters, and other bytes may stand in a header.
+        let value = HeaderValue::from_bytes(value?.as_bytes()).ok()?;
+        Some((HeaderName::from_static(name), value))
+    });
+    values.collect()
+}

@@ -1,0 +1,74 @@
+//! A turn's events as server-sent events, with a heartbeat while it is quiet.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::Frame;
+use tokio::time::{Instant, Sleep};
+
+use super::openai::Answering;
+use super::respond::{ApiError, Body};
+use crate::session::EventReader;
+
+/// Events that are there already go out in one frame, up to this many bytes.
+const FRAME_BYTES: usize = 16 << 10;
+
+/// The body of a streamed answer. Dropping it, as hyper does when the client leaves, drops the reader.
+pub(super) fn body(answering: Answering, reader: EventReader, heartbeat: Duration) -> Body {
+    let quiet = Box::pin(tokio::time::sleep(heartbeat));
+    EventStream { answering, reader: Some(reader), opened: false, heartbeat, quiet }.boxed_unsync()
+}
+
+struct EventStream {
+    answering: Answering,
+    /// None when the last frame is out.
+    reader: Option<EventReader>,
+    opened: bool,
+    heartbeat: Duration,
+    quiet: Pin<Box<Sleep>>,
+}
+
+impl hyper::body::Body for EventStream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = &mut *self;
+        let Some(reader) = &mut this.reader else { return Poll::Ready(None) };
+        let mut out = Vec::new();
+        if !this.opened {
+            this.opened = true;
+            this.answering.first(&mut out);
+        }
+        let mut over = false;
+        while !over && out.len() < FRAME_BYTES {
+            match reader.poll_next(cx) {
+                Poll::Ready(Some(event)) => over = this.answering.event(&mut out, &event.kind),
+                Poll::Ready(None) => {
+                    Answering::error(&mut out, &ApiError::reader_lost());
+                    over = true;
+                }
+                Poll::Pending => break,
+            }
+        }
+        if out.is_empty() && this.quiet.as_mut().poll(cx).is_ready() {
+            this.answering.heartbeat(&mut out);
+        }
+        if over {
+            this.reader = None;
+        }
+        if out.is_empty() {
+            return Poll::Pending;
+        }
+        this.quiet.as_mut().reset(Instant::now() + this.heartbeat);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.reader.is_none()
+    }
+}
