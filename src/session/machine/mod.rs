@@ -21,7 +21,6 @@
 
 mod core;
 mod deadline;
-#[cfg(test)]
 mod types;
 
 pub use core::Machine;
