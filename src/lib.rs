@@ -1,5 +1,8 @@
-//! turnmux keeps one warm coding-agent process per conversation and puts the OpenAI API in front of it.
+#![doc = include_str!("../ARCHITECTURE.md")]
+
 pub mod api;
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod dispatch;
 pub mod driver;
@@ -7,4 +10,5 @@ pub mod process;
 pub mod protocol;
 pub mod session;
 pub mod store;
+pub mod telemetry;
 pub mod wire;

@@ -1,1 +1,35 @@
-fn main() {}
+//! The turnmux program: reads its arguments, builds the runtime, and makes an exit code of what comes of it.
+
+use std::process::ExitCode;
+
+use turnmux::app::App;
+use turnmux::cli::{self, Verb};
+use turnmux::config::{Config, Environment};
+use turnmux::telemetry;
+
+fn main() -> ExitCode {
+    let verb = match cli::parse() {
+        Ok(verb) => verb,
+        Err(code) => return code,
+    };
+    match run(verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            cli::output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<()> {
+    let Verb::Serve(overrides) = verb;
+    telemetry::start()?;
+    let config = Config::load(&overrides, &Environment::from_process()?)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let app = App::start(config).await?;
+        cli::output::listening(app.address());
+        app.run().await;
+        Ok(())
+    })
+}

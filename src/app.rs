@@ -1,0 +1,196 @@
+//! The composition root: builds the parts in the order in which they depend on each other, and stops them in reverse.
+//! The only file that names which driver, store and dispatch there are.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::api::{Access, Api, ApiConfig, Key, Root, Server, ServerError};
+use crate::config::Config;
+use crate::dispatch::{AgentEntry, Local, LocalConfig};
+use crate::driver::catalog::Catalog;
+use crate::driver::claude_stream::ClaudeStream;
+use crate::process::{ProcessError, StopLadder, Supervisor, SupervisorConfig};
+use crate::protocol::TurnError;
+use crate::session::{Capacity, Policy, Registry, RegistryConfig};
+use crate::store::MemoryStore;
+
+/// How long clients have to take the last bytes of answers that have ended.
+const LAST_BYTES: Duration = Duration::from_secs(2);
+
+/// Why the daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The process manager cannot start.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The listener cannot start.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The system refuses something basic.
+    #[error("the system refuses: {0}")]
+    System(#[from] std::io::Error),
+    /// A backend names a driver that there is not.
+    #[error("backend {backend}: {error}")]
+    Driver {
+        /// Which backend.
+        backend: String,
+        /// What is wrong.
+        error: TurnError,
+    },
+}
+
+/// A daemon that is about to serve.
+pub struct App {
+    address: SocketAddr,
+    server: Server,
+    local: Arc<Local>,
+    supervisor: Supervisor,
+    shutdown_grace: Duration,
+    stop: StopLadder,
+    stops: Stops,
+}
+
+impl App {
+    /// Builds everything and takes the address; nothing is served before [`App::run`].
+    ///
+    /// # Errors
+    /// When a part cannot start.
+    pub async fn start(config: Config) -> Result<Self, AppError> {
+        // First of all, so that a signal during the start is not lost.
+        let stops = Stops::new()?;
+        let stop = StopLadder { eof: config.limits.stop_eof, term: config.limits.stop_term };
+        let supervisor = Supervisor::start(SupervisorConfig {
+            adopt_orphans: true,
+            records_dir: records_dir(),
+            abandoned: stop,
+            ..SupervisorConfig::default()
+        })?;
+        let swept = supervisor.sweep().await?;
+        if swept.processes_ended > 0 {
+            tracing::warn!(processes = swept.processes_ended, "ended what a killed turnmux had left behind");
+        }
+
+        let catalog = Catalog::default().with(Arc::new(ClaudeStream::new(supervisor.clone(), config.limits.clone())));
+        for spec in config.backends.values() {
+            let known = catalog.get(&spec.driver);
+            known.map_err(|error| AppError::Driver { backend: spec.id.to_string(), error })?;
+        }
+        let registry = Registry::new(RegistryConfig {
+            policy: policy(&config),
+            capacity: Capacity::new(config.sessions.max_live),
+            store: Arc::new(MemoryStore::new(config.sessions.records_max)),
+        });
+        let local = Arc::new(Local::new(local_config(&config)?, catalog, registry));
+        let api = Arc::new(Api::new(api_config(&config), local.clone()));
+        let server = Server::bind(config.server.listen, api).await?;
+        let address = server.address()?;
+        let file = config.file.as_ref().map(|file| file.display().to_string());
+        tracing::info!(%address, config = file.as_deref().unwrap_or("none"), max_live = config.sessions.max_live, "serving");
+        Ok(Self { address, server, local, supervisor, shutdown_grace: config.server.shutdown_grace, stop, stops })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order: no new turns, the running ones finish up to the grace, the
+    /// processes end, the last bytes go out. A second signal cuts the grace short.
+    pub async fn run(self) {
+        let Self { server, local, supervisor, shutdown_grace, stop, mut stops, .. } = self;
+        let drained = async {
+            stops.next().await;
+            tracing::info!(grace = ?shutdown_grace, "shutting down; once more to hurry");
+            local.registry().shutdown(shutdown_grace, stops.next()).await;
+        };
+        server.run(drained, LAST_BYTES).await;
+        let report = supervisor.shutdown(stop.term).await;
+        if !report.left.is_empty() {
+            tracing::error!(pids = ?report.left, "processes could not be ended");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// The signals that mean stop.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Stops {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
+
+/// Where it is written down which processes live, for the next daemon should this one be killed.
+fn records_dir() -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
+    Some(state.join("turnmux/processes"))
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        limits: config.limits.clone(),
+        idle_timeout: config.sessions.idle_timeout,
+        unnamed_idle_timeout: config.sessions.unnamed_idle_timeout,
+        queue_max: config.sessions.queue_max,
+        disconnect_grace: config.sessions.disconnect_grace,
+    }
+}
+
+fn local_config(config: &Config) -> std::io::Result<LocalConfig> {
+    let agents: BTreeMap<_, _> = config
+        .agents
+        .iter()
+        .map(|(id, agent)| {
+            (id.clone(), AgentEntry { workspace: agent.workspace.clone(), backend: agent.backend.clone() })
+        })
+        .collect();
+    Ok(LocalConfig {
+        backends: config.backends.iter().map(|(id, spec)| (id.clone(), Arc::new(spec.clone()))).collect(),
+        aliases: config.aliases.clone(),
+        default_backend: config.default_backend.clone(),
+        agents,
+        directory: std::env::current_dir()?,
+    })
+}
+
+fn api_config(config: &Config) -> ApiConfig {
+    let key = |key: &crate::config::ApiKey| Key { tenant: key.tenant.clone(), secret: key.secret.expose().to_owned() };
+    ApiConfig {
+        access: Access {
+            keys: config.keys.iter().map(key).collect(),
+            allowed_hosts: config.server.allowed_hosts.clone(),
+            address: Some(config.server.listen.ip()),
+        },
+        heartbeat: config.server.heartbeat,
+        body_bytes: config.limits.body_bytes,
+        workspace_roots: config
+            .server
+            .workspace_roots
+            .iter()
+            .map(|root| Root { path: root.path.clone(), hidden: root.hidden })
+            .collect(),
+    }
+}

@@ -1,0 +1,76 @@
+//! The verbs of the command line.
+
+pub mod output;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Overrides;
+use crate::protocol::Permission;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Verb {
+    /// Run the daemon.
+    Serve(Overrides),
+}
+
+/// Reads the arguments.
+///
+/// # Errors
+/// The exit code, where there is nothing more to do: help was asked for, or the arguments make no sense.
+pub fn parse() -> Result<Verb, ExitCode> {
+    match Args::try_parse() {
+        Ok(Args { command: Command::Serve(serve) }) => Ok(Verb::Serve(serve.into())),
+        Err(message) => {
+            // Where it goes, stdout for help and stderr for complaints, clap knows; if that is closed nobody listens.
+            let _ = message.print();
+            Err(ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2)))
+        }
+    }
+}
+
+/// One warm coding-agent process per conversation, behind the OpenAI API.
+#[derive(Debug, Parser)]
+#[command(name = "turnmux", version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon until SIGTERM or Ctrl-C.
+    Serve(Serve),
+}
+
+#[derive(Debug, clap::Args)]
+struct Serve {
+    /// The configuration file [default: $TURNMUX_CONFIG, ./turnmux.toml, ~/.config/turnmux/turnmux.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address and port to listen on [default: 127.0.0.1:7433]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long)]
+    port: Option<u16>,
+    /// What agents may do unasked: ask, accept_edits, deny or bypass [default: ask]
+    #[arg(long)]
+    permission: Option<Permission>,
+    /// The backend of requests that name no model [default: claude-code]
+    #[arg(long, value_name = "ID")]
+    backend: Option<String>,
+    /// Agent processes that may live at the same time [default: half of the memory / 350 MB, at most 16]
+    #[arg(long, value_name = "N")]
+    max_live: Option<usize>,
+}
+
+impl From<Serve> for Overrides {
+    fn from(serve: Serve) -> Self {
+        let Serve { config, listen, port, permission, backend, max_live } = serve;
+        Self { config, listen, port, permission, backend, max_live }
+    }
+}
