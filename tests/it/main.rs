@@ -1,1 +1,6 @@
-fn main() {}
+//! The integration tests: one binary, for linking is what costs time. Every test starts the real `turnmux` program.
+
+mod harness;
+mod smoke;
+#[path = "../support/mod.rs"]
+pub mod support;

@@ -1,0 +1,210 @@
+//! A daemon of the test's own: the real program, in a scratch home, with a clean environment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::{Claude, Client, stand_in, within};
+use crate::support::model::Model;
+
+/// How a daemon is to be.
+pub(crate) struct DaemonBuilder {
+    agent: PathBuf,
+    config: String,
+    env: BTreeMap<String, String>,
+    args: Vec<String>,
+    scratch: Option<Arc<TempDir>>,
+}
+
+/// A running daemon. Dropped, it is killed; [`Daemon::stop`] ends it in order.
+pub(crate) struct Daemon {
+    child: Child,
+    pub(crate) client: Client,
+    /// The model that its agents talk to.
+    pub(crate) model: Model,
+    scratch: Arc<TempDir>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Daemon {
+    /// With the real claude, against a model of its own.
+    pub(crate) fn claude(claude: Claude) -> DaemonBuilder {
+        DaemonBuilder::new(claude.path())
+    }
+
+    /// With the stand-in in claude's place.
+    pub(crate) fn stand_in() -> DaemonBuilder {
+        let builder = DaemonBuilder::new(stand_in());
+        builder.env_in_scratch("STAND_IN_STATE", "threads").env_in_scratch("STAND_IN_LOG", "turns.log")
+    }
+
+    /// The pid of the daemon itself.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("the daemon runs")
+    }
+
+    /// The folder that everything of this daemon lies in: `home`, `work` (its working directory), `bin`.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// The same, to be handed to another daemon.
+    pub(crate) fn share_scratch(&self) -> Arc<TempDir> {
+        self.scratch.clone()
+    }
+
+    /// The daemon's working directory.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.scratch.path().join("work")
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The user texts that reached turns of the stand-in, in order.
+    pub(crate) fn stand_in_turns(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.scratch().join("turns.log")).unwrap_or_default();
+        let text =
+            |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("a JSON line")["text"].to_string();
+        log.lines().map(text).map(|text| serde_json::from_str(&text).expect("a string")).collect()
+    }
+
+    /// The session as `GET /v1/sessions` shows it.
+    pub(crate) async fn session(&self, key: &str) -> Option<serde_json::Value> {
+        let list = self.client.get("/v1/sessions").await;
+        list.json()["data"].as_array().expect("a list").iter().find(|session| session["key"] == key).cloned()
+    }
+
+    /// Sends the daemon a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid().cast_signed()), signal).expect("the daemon runs");
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        within("the daemon's end", self.child.wait()).await.expect("the daemon can be waited for")
+    }
+
+    /// SIGTERM, and the exit status. Asserts that the daemon left no process behind.
+    pub(crate) async fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.ended().await
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("── the daemon's log ──\n{}", self.log());
+        }
+    }
+}
+
+impl DaemonBuilder {
+    fn new(agent: PathBuf) -> Self {
+        Self { agent, config: String::new(), env: BTreeMap::new(), args: Vec::new(), scratch: None }
+    }
+
+    /// Lines for its turnmux.toml. `@SCRATCH@` becomes the scratch folder.
+    pub(crate) fn config(mut self, toml: &str) -> Self {
+        self.config.push_str(toml);
+        self.config.push('\n');
+        self
+    }
+
+    /// A variable of its environment, which the agents inherit.
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn env_in_scratch(self, name: &str, file: &str) -> Self {
+        self.env(name, format!("@SCRATCH@/{file}"))
+    }
+
+    /// More arguments for `turnmux serve`.
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(ToString::to_string));
+        self
+    }
+
+    /// In the scratch folder of an earlier daemon: the same home, the same threads.
+    pub(crate) fn scratch(mut self, scratch: Arc<TempDir>) -> Self {
+        self.scratch = Some(scratch);
+        self
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) async fn start(self) -> Daemon {
+        let model = Model::start().await;
+        let (mut child, scratch) = self.spawn(&model.url());
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let kept = log.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = stderr.next_line().await {
+                let mut kept = kept.lock().unwrap();
+                kept.push_str(&line);
+                kept.push('\n');
+            }
+        });
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let line = within("the daemon to listen", stdout.next_line()).await.expect("stdout can be read");
+        let line = line.unwrap_or_else(|| panic!("the daemon did not start:\n{}", log.lock().unwrap()));
+        let url = line.strip_prefix("turnmux listening on http://").expect("the line that says where it listens");
+        let client = Client::new(url);
+        Daemon { child, client, model, scratch, log }
+    }
+
+    /// Starts it although it is not going to listen, and gives what it says and its exit status.
+    pub(crate) async fn refuse(self) -> (String, ExitStatus) {
+        let (child, _scratch) = self.spawn("http://127.0.0.1:9");
+        let output = within("the daemon's refusal", child.wait_with_output()).await.expect("output");
+        (String::from_utf8_lossy(&output.stderr).into_owned(), output.status)
+    }
+
+    fn spawn(self, model: &str) -> (Child, Arc<TempDir>) {
+        let scratch = self.scratch.unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a scratch folder")));
+        let root = scratch.path().canonicalize().expect("the scratch folder is there");
+        for folder in ["home", "work", "bin", "threads"] {
+            std::fs::create_dir_all(root.join(folder)).expect("a folder");
+        }
+        let link = root.join("bin/claude");
+        // A second daemon in the same scratch folder may have another agent.
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(&self.agent, &link).expect("a link");
+        let root = root.display().to_string();
+        std::fs::write(scratch.path().join("turnmux.toml"), self.config.replace("@SCRATCH@", &root)).expect("a file");
+        let path = std::env::var("PATH").expect("PATH is set");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_turnmux"));
+        command
+            .args(["serve", "--port", "0", "--config"])
+            .arg(scratch.path().join("turnmux.toml"))
+            .args(&self.args)
+            .env_clear()
+            .env("HOME", scratch.path().join("home"))
+            .env("PATH", format!("{root}/bin:{path}"))
+            .env("TURNMUX_LOG", "debug")
+            .env("ANTHROPIC_BASE_URL", model)
+            .env("ANTHROPIC_API_KEY", "sk-ant-dummy-key-for-tests")
+            .env("DISABLE_AUTOUPDATER", "1")
+            .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+            .env("CLAUDE_CODE_MAX_RETRIES", "1")
+            .envs(self.env.iter().map(|(name, value)| (name, value.replace("@SCRATCH@", &root))))
+            .current_dir(scratch.path().join("work"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        (command.spawn().expect("turnmux starts"), scratch)
+    }
+}

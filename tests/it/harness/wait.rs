@@ -1,0 +1,31 @@
+//! Waiting for a thing, with a limit and a name for what was waited for.
+
+use std::time::Duration;
+
+/// Longer than anything takes on a busy machine, shorter than anybody's patience.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// The future's value, or a panic that says what did not happen.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(LIMIT, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {LIMIT:?} in vain for {what}"),
+    }
+}
+
+/// Waits until a process that is no child of the test's is gone. Its pidfd tells, so nothing is polled.
+pub(crate) async fn gone(pid: u32) {
+    let Some(fd) = pidfd(pid) else { return };
+    let fd =
+        tokio::io::unix::AsyncFd::with_interest(fd, tokio::io::Interest::READABLE).expect("a pidfd can be waited on");
+    let _ready = within(&format!("the end of process {pid}"), fd.readable()).await.expect("a pidfd becomes readable");
+}
+
+#[expect(unsafe_code, reason = "nix has no pidfd_open")]
+fn pidfd(pid: u32) -> Option<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd as _;
+    // SAFETY: pidfd_open takes two integers and gives a new descriptor, or -1 when there is no such process.
+    let fd = unsafe { nix::libc::syscall(nix::libc::SYS_pidfd_open, pid, 0) };
+    // SAFETY: the descriptor is new, so nobody else owns it.
+    (fd >= 0).then(|| unsafe { std::os::fd::OwnedFd::from_raw_fd(fd as i32) })
+}
