@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::{Method, Request, Response};
+use hyper::{Request, Response};
 use percent_encoding::percent_decode_str;
 
 use super::respond::{ApiError, Body};
 use super::workspace::Root;
 use super::{Access, body, control, openai};
 use crate::dispatch::Dispatch;
+use crate::protocol::TenantId;
 
 /// What the HTTP side goes by.
 #[derive(Clone)]
@@ -66,56 +67,72 @@ impl Api {
         let (headers, access) = (&parts.headers, &self.config.access);
         access.check_door(headers)?;
         let path = parts.uri.path();
-        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let wrong_method = |allow| Err(ApiError::no_method(&parts.method, path, allow));
+        let route = Route::find(path)?.ok_or_else(|| ApiError::no_route(path))?;
+        let allow = route.method();
+        if parts.method.as_str() != allow {
+            return Err(ApiError::no_method(&parts.method, path, allow));
+        }
+        // Without a key: it is what service managers ask, and it says nothing of anybody's sessions.
+        let tenant = if route == Route::Health { TenantId::local() } else { access.tenant(headers)? };
         let body = async || body::read(incoming, self.config.body_bytes).await;
-        let (get, post, delete) =
-            (parts.method == Method::GET, parts.method == Method::POST, parts.method == Method::DELETE);
-        match segments.as_slice() {
-            // Without a key: it is what service managers ask, and it says nothing of anybody's sessions.
-            ["health"] if get => Ok(control::health(self)),
-            ["health"] => wrong_method("GET"),
+        match route {
+            Route::Chat => openai::chat(self, tenant, headers, body().await?).await,
+            Route::Models => Ok(openai::models(self)),
+            Route::Model(name) => openai::model(self, &name),
+            Route::Sessions => Ok(control::list(self, &tenant)),
+            Route::Session(key) => control::close(self, tenant, &key).await,
+            Route::Abort => control::abort(self, tenant, &body().await?).await,
+            Route::Reset => control::reset(self, tenant, &body().await?).await,
+            Route::Health => Ok(control::health(self)),
+        }
+    }
+}
 
-            ["v1", "chat", "completions"] | ["chat", "completions"] if post => {
-                let tenant = access.tenant(headers)?;
-                openai::chat(self, tenant, headers, body().await?).await
-            }
-            ["v1", "chat", "completions"] | ["chat", "completions"] => wrong_method("POST"),
+/// What there is.
+#[derive(Debug, PartialEq, Eq)]
+enum Route {
+    Health,
+    Chat,
+    Models,
+    Model(String),
+    Sessions,
+    Session(String),
+    Abort,
+    Reset,
+}
 
-            ["v1", "models"] if get => access.tenant(headers).map(|_| openai::models(self)),
-            ["v1", "models", name @ ..] if get && !name.is_empty() => {
-                access.tenant(headers)?;
-                openai::model(self, &decoded(&name.join("/"))?)
-            }
-            ["v1", "models", ..] => wrong_method("GET"),
+impl Route {
+    /// What a path means, whatever the method.
+    fn find(path: &str) -> Result<Option<Self>, ApiError> {
+        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        Ok(Some(match segments.as_slice() {
+            ["health"] => Self::Health,
+            ["v1", "chat", "completions"] | ["chat", "completions"] => Self::Chat,
+            ["v1", "models"] => Self::Models,
+            // Names of models have slashes in some clients.
+            ["v1", "models", name @ ..] => Self::Model(decoded(&name.join("/"))?),
+            ["v1", "sessions"] => Self::Sessions,
+            ["v1", "sessions", key] => Self::Session(decoded(key)?),
+            ["v1", "chat", "abort"] => Self::Abort,
+            ["v1", "chat", "session", "reset"] => Self::Reset,
+            _ => return Ok(None),
+        }))
+    }
 
-            ["v1", "sessions"] if get => access.tenant(headers).map(|tenant| control::list(self, &tenant)),
-            ["v1", "sessions"] => wrong_method("GET"),
-            ["v1", "sessions", key] if delete => {
-                let tenant = access.tenant(headers)?;
-                control::close(self, tenant, &decoded(key)?).await
-            }
-            ["v1", "sessions", _] => wrong_method("DELETE"),
-
-            ["v1", "chat", "abort"] if post => {
-                let tenant = access.tenant(headers)?;
-                control::abort(self, tenant, &body().await?).await
-            }
-            ["v1", "chat", "session", "reset"] if post => {
-                let tenant = access.tenant(headers)?;
-                control::reset(self, tenant, &body().await?).await
-            }
-            ["v1", "chat", "abort"] | ["v1", "chat", "session", "reset"] => wrong_method("POST"),
-
-            _ => Err(ApiError::no_route(path)),
+    /// The one method that it takes.
+    fn method(&self) -> &'static str {
+        match self {
+            Self::Chat | Self::Abort | Self::Reset => "POST",
+            Self::Session(_) => "DELETE",
+            Self::Health | Self::Models | Self::Model(_) | Self::Sessions => "GET",
         }
     }
 }
 
 /// A path's segment with its percent signs taken out; keys may hold anything.
-fn decoded(segment: &str) -> Result<Cow<'_, str>, ApiError> {
+fn decoded(segment: &str) -> Result<String, ApiError> {
     let invalid = |_| ApiError::invalid("invalid_path", "the path is not UTF-8");
-    percent_decode_str(segment).decode_utf8().map_err(invalid)
+    percent_decode_str(segment).decode_utf8().map(Cow::into_owned).map_err(invalid)
 }
 
 /// An open connection.

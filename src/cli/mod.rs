@@ -48,7 +48,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Serve {
-    /// The configuration file [default: $TURNMUX_CONFIG, ./turnmux.toml, ~/.config/turnmux/turnmux.toml]
+    /// The configuration file [default: `$TURNMUX_CONFIG`, ./turnmux.toml, ~/.config/turnmux/turnmux.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Address and port to listen on [default: 127.0.0.1:7433]
@@ -57,7 +57,7 @@ struct Serve {
     /// Port to listen on; 0 takes a free one
     #[arg(long)]
     port: Option<u16>,
-    /// What agents may do unasked: ask, accept_edits, deny or bypass [default: ask]
+    /// What agents may do unasked: `ask`, `accept_edits`, `deny` or `bypass` [default: ask]
     #[arg(long)]
     permission: Option<Permission>,
     /// The backend of requests that name no model [default: claude-code]

@@ -104,7 +104,7 @@ pub struct Choice<'a> {
     /// The answer.
     pub message: AnswerMessage<'a>,
     /// Why it ended.
-    pub finish_reason: crate::wire::openai::Finish,
+    pub finish_reason: Finish,
     /// Never given.
     pub logprobs: Option<()>,
 }
@@ -168,7 +168,7 @@ pub struct DeltaOut<'a> {
     /// Text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<&'a str>,
-    /// Visible thinking, under the name that DeepSeek gave it and clients know.
+    /// Visible thinking, under the name that clients know it by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<&'a str>,
 }

@@ -58,7 +58,7 @@ pub(in crate::api) async fn abort(api: &Api, tenant: TenantId, bytes: &[u8]) -> 
 /// Takes a session's thread away; its next turn begins a new one.
 pub(in crate::api) async fn reset(api: &Api, tenant: TenantId, bytes: &[u8]) -> Result<Response<Body>, ApiError> {
     #[derive(Serialize)]
-    struct Reset<'a> {
+    struct Done<'a> {
         object: &'static str,
         session: &'a str,
         reset: bool,
@@ -67,7 +67,7 @@ pub(in crate::api) async fn reset(api: &Api, tenant: TenantId, bytes: &[u8]) -> 
     if !api.dispatch.reset(&key(tenant, &request.session)?).await {
         return Err(no_session(&request.session));
     }
-    Ok(json(StatusCode::OK, &Reset { object: "session.reset", session: &request.session, reset: true }))
+    Ok(json(StatusCode::OK, &Done { object: "session.reset", session: &request.session, reset: true }))
 }
 
 fn parse_turn(text: &str) -> Result<TurnId, ApiError> {

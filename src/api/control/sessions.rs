@@ -38,7 +38,7 @@ pub(in crate::api) fn list(api: &Api, tenant: &TenantId) -> Response<Body> {
 /// Ends a session and forgets it.
 pub(in crate::api) async fn close(api: &Api, tenant: TenantId, text: &str) -> Result<Response<Body>, ApiError> {
     #[derive(Serialize)]
-    struct Deleted<'a> {
+    struct Done<'a> {
         key: &'a str,
         object: &'static str,
         deleted: bool,
@@ -47,7 +47,7 @@ pub(in crate::api) async fn close(api: &Api, tenant: TenantId, text: &str) -> Re
     if !api.dispatch.close(&key).await {
         return Err(no_session(text));
     }
-    Ok(json(StatusCode::OK, &Deleted { key: text, object: "session.deleted", deleted: true }))
+    Ok(json(StatusCode::OK, &Done { key: text, object: "session.deleted", deleted: true }))
 }
 
 /// A key that a caller names.

@@ -68,11 +68,8 @@ impl Answering {
             EventKind::ReasoningDelta(text) => {
                 self.delta(out, DeltaOut { reasoning_content: Some(text), ..DeltaOut::default() }, None, None);
             }
-            EventKind::Waiting(WaitReason::Starting) => {}
-            EventKind::Waiting(reason) => {
-                let reason = if *reason == WaitReason::Capacity { "capacity" } else { "queued" };
-                self.aside(out, "waiting", Some(reason.to_owned()));
-            }
+            EventKind::Waiting(WaitReason::Capacity) => self.aside(out, "waiting", Some("capacity".into())),
+            EventKind::Waiting(WaitReason::Queued) => self.aside(out, "waiting", Some("queued".into())),
             EventKind::Retry { status, .. } => {
                 self.aside(out, "retry", status.map(|status| status.to_string()));
             }
@@ -81,7 +78,8 @@ impl Answering {
                 self.end(out, ending);
                 return true;
             }
-            EventKind::Started { .. }
+            EventKind::Waiting(WaitReason::Starting)
+            | EventKind::Started { .. }
             | EventKind::ToolUse { .. }
             | EventKind::ToolResult { .. }
             | EventKind::Subagent { .. }

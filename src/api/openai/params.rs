@@ -5,9 +5,11 @@
 //! (sampling, effort, limits, hints). What was ignored, unknown parameters included, is named in the response header
 //! `x-turnmux-ignored`, so nothing is dropped in silence.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
 
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::messages::unsupported_tools;
@@ -78,14 +80,40 @@ pub(super) fn check(request: &ChatRequest) -> Result<(), ApiError> {
 /// The names of what was ignored, as a header's value; none where nothing was.
 pub(super) fn ignored(body: &[u8]) -> Option<String> {
     // The body was read once already, so this cannot fail.
-    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(body).ok()?;
+    let fields: Fields = serde_json::from_slice(body).ok()?;
     let printable = |name: &str| name.bytes().all(|b| b.is_ascii_graphic() && b != b',');
     let names: Vec<String> = fields
-        .into_keys()
+        .0
+        .into_iter()
         .filter(|name| !KNOWN.contains(&name.as_str()) && printable(name) && name.len() <= 64)
         .take(NAMES_MAX)
         .collect();
     (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// The names of an object's fields, in alphabetical order; what they hold is passed over.
+struct Fields(BTreeSet<String>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut names = BTreeSet::new();
+                while let Some((name, IgnoredAny)) = map.next_entry()? {
+                    names.insert(name);
+                }
+                Ok(Fields(names))
+            }
+        }
+        deserializer.deserialize_map(Names)
+    }
 }
 
 #[cfg(test)]

@@ -68,20 +68,14 @@ impl Answer {
     /// Takes the turn's result; gives what none of the rest had brought.
     pub(super) fn finish(&mut self, result: &str) -> Option<String> {
         if !self.block.is_empty() {
-            // Deltas without their finished block: the result decides.
-            let open = std::mem::take(&mut self.block);
-            return self.settle_open(&open, result);
+            // Deltas without their finished block: the result decides, where it says anything.
+            let whole = if result.is_empty() { self.block.clone() } else { result.to_owned() };
+            return self.block(&whole);
         }
         if result.is_empty() || same_tail(&self.done, result) {
             return None;
         }
         self.block(result)
-    }
-
-    fn settle_open(&mut self, open: &str, result: &str) -> Option<String> {
-        self.block = open.to_owned();
-        let whole = if result.is_empty() { open.to_owned() } else { result.to_owned() };
-        self.block(&whole)
     }
 
     /// The whole answer: what counts, whatever was shown.

@@ -184,13 +184,12 @@ impl Host {
         match over {
             Over::Detached => DriverEnd::Detached,
             Over::Lost(Some(error)) => DriverEnd::Failed(error),
-            Over::Lost(None) => DriverEnd::Failed(match self.exchange.broken.take() {
-                Some(error) => error,
-                None => {
-                    // Its stderr ended with it; what is still in the pipe is on its way to the tail.
-                    let _ = timeout(self.limits.stop_eof, self.tail.ended()).await;
-                    lost(&self.name, ready, report.status, &self.tail.tail())
-                }
+            Over::Lost(None) => DriverEnd::Failed(if let Some(error) = self.exchange.broken.take() {
+                error
+            } else {
+                // Its stderr ended with it; what is still in the pipe is on its way to the tail.
+                let _ = timeout(self.limits.stop_eof, self.tail.ended()).await;
+                lost(&self.name, ready, report.status, &self.tail.tail())
             }),
         }
     }
