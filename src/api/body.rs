@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::respond::ApiError;
 
 /// How long a body may take to arrive. Long for loopback, short for somebody who only holds the connection.
-const BODY_WAIT: Duration = Duration::from_secs(60);
+const BODY_WAIT: Duration = Duration::from_mins(1);
 
 /// The whole body.
 pub(super) async fn read(body: Incoming, limit: usize) -> Result<Bytes, ApiError> {

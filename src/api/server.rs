@@ -18,7 +18,7 @@ use super::router::Api;
 const CONNECTIONS_MAX: usize = 4096;
 
 /// How long a client may take to send its headers, and how long a connection may be idle between two requests.
-const HEADER_WAIT: Duration = Duration::from_secs(60);
+const HEADER_WAIT: Duration = Duration::from_mins(1);
 
 /// After this long without traffic the kernel asks whether the client is still there: a quiet turn keeps its connection
 /// through NATs and proxies, and a client that was switched off is noticed.

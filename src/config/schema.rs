@@ -104,7 +104,7 @@ pub(super) struct Sessions {
 impl Default for Sessions {
     fn default() -> Self {
         Self {
-            idle_timeout: Duration::from_secs(10 * 60),
+            idle_timeout: Duration::from_mins(10),
             unnamed_idle_timeout: Duration::from_secs(30),
             queue_max: 16,
             max_live: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 /// The longest accepted duration. Timers cannot reach arbitrarily far, and what is longer is meant as "never".
-const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const DURATION_MAX: Duration = Duration::from_hours(8760);
 
 /// Suffixes of sizes, in lower case, longest first where one ends like another.
 const UNITS: [(&str, usize); 7] = [

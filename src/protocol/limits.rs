@@ -35,17 +35,17 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             // claude takes 0.4 s on a quiet machine and 2.5 s on a busy one; a cold disk takes far longer.
-            ready: Duration::from_secs(60),
+            ready: Duration::from_mins(1),
             // claude opens a turn within milliseconds, but reads a 10 MB prompt or a long history first.
-            first_event: Duration::from_secs(120),
+            first_event: Duration::from_mins(2),
             // measured: tens of milliseconds, 1.5 s while a tool runs.
             interrupt: Duration::from_secs(10),
             // claude asks its service about a model name before it takes it.
             command: Duration::from_secs(30),
             silence: None,
             turn: None,
-            capacity: Duration::from_secs(600),
-            reader_stall: Duration::from_secs(60),
+            capacity: Duration::from_mins(10),
+            reader_stall: Duration::from_mins(1),
             stop_eof: Duration::from_secs(2),
             stop_term: Duration::from_secs(5),
             // peers fail at 1 MiB; a tool result with an image is tens of MiB.

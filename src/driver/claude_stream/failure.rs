@@ -9,7 +9,7 @@ use crate::wire::claude::ResultLine;
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Longest wait that is passed on: allowances start anew after hours, but nobody should sleep for a week on one header.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3600);
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(6);
 
 /// How claude begins its words when it has no sign-in.
 const SIGN_IN_SIGNS: [&str; 4] = ["Not logged in", "Please run /login", "Invalid API key", "OAuth token"];
