@@ -35,6 +35,7 @@
 //! | `::half-line [CODE]` | no | yes | half a line, then exit with CODE (default 0) |
 //! | `::exit CODE` | no | yes | exit in the middle of the turn |
 //! | `::kill` | no | yes | SIGKILL to itself in the middle of the turn |
+//! | `::stamps` | no | yes | a delta `READ WRITTEN`: when the user line was read and when this was written, `CLOCK_MONOTONIC` in ns |
 //! | `::deaf` | no | yes | from here on interrupts are neither answered nor obeyed in this turn |
 //! | `::child` | no | yes | a process in a session of its own, which sleeps; says `child PID` |
 //!
@@ -141,6 +142,8 @@ pub enum AgentStep {
     Exit(u8),
     /// `::kill`
     Kill,
+    /// `::stamps`
+    Stamps,
     /// `::deaf`
     Deaf,
     /// `::child`
@@ -226,7 +229,12 @@ impl Step {
             | Self::StatusTimes { .. } => false,
             Self::Agent(step) => matches!(
                 step,
-                AgentStep::Ask(_) | AgentStep::Unstreamed(_) | AgentStep::Child | AgentStep::Exit(_) | AgentStep::Kill
+                AgentStep::Ask(_)
+                    | AgentStep::Unstreamed(_)
+                    | AgentStep::Stamps
+                    | AgentStep::Child
+                    | AgentStep::Exit(_)
+                    | AgentStep::Kill
             ),
         }
     }
@@ -280,6 +288,7 @@ fn agent_step(word: &str, read: &Argument<'_>) -> Result<AgentStep, ScriptError>
         "half-line" => AgentStep::HalfLine(read.exit_code()?),
         "exit" => AgentStep::Exit(read.exit_code()?),
         "kill" => AgentStep::Kill,
+        "stamps" => AgentStep::Stamps,
         "deaf" => AgentStep::Deaf,
         "child" => AgentStep::Child,
         _ => return Err(ScriptError::Unknown(word.to_owned())),

@@ -219,6 +219,7 @@ impl<'a> Turn<'a> {
                 self.output.flush()?;
                 faults::kill()?;
             }
+            AgentStep::Stamps => self.say(&format!("{} {}", self.read_ns, clock::now_ns()), CHUNK_MAX)?,
             AgentStep::Deaf => self.intake.deaf = true,
             AgentStep::Child => {
                 let pid = faults::spawn_sleeper()?;

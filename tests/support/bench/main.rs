@@ -1,0 +1,95 @@
+//! Measures turnmux, in one run: the ratios are of numbers that were taken minutes apart on one machine. `scripts/bench`
+//! builds everything and starts this.
+//!
+//! | part | what is compared | limits |
+//! | --- | --- | --- |
+//! | [`warm`] | the first token of a warm turn of the real claude: over turnmux, over its own stdio, and of `claude -p` | ratios |
+//! | [`own`] | turnmux's own part of a turn, one turn after the other | p50, p99 |
+//! | [`load`] | the same at a thousand turns a second | p99 |
+//! | [`memory`] | what the daemon holds: idle, and for each session | RSS |
+//!
+//! Every process that is started here is ended here, by its pid: when its part is over, on an error, and on a signal.
+
+mod client;
+#[path = "../stand_in/clock.rs"]
+mod clock;
+mod direct;
+mod interrupts;
+mod load;
+mod memory;
+mod numbers;
+mod own;
+mod programs;
+mod report;
+mod servers;
+mod warm;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use programs::{Agent, Scratch};
+use report::Report;
+use servers::Daemon;
+
+/// Measures turnmux and says whether it keeps its limits.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The real claude; without it the parts that need it are left out.
+    #[arg(long)]
+    claude: Option<PathBuf>,
+    /// Fewer turns: to see that everything works, not to judge by.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    /// Turns of the real claude, each way.
+    warm_turns: usize,
+    /// Runs of `claude -p`.
+    print_runs: usize,
+    /// Turns of the stand-in, one after the other.
+    own_turns: usize,
+    /// Seconds of a thousand turns each.
+    load_s: u64,
+}
+
+const FULL: Counts = Counts { warm_turns: 80, print_runs: 10, own_turns: 3_000, load_s: 20 };
+const QUICK: Counts = Counts { warm_turns: 12, print_runs: 3, own_turns: 300, load_s: 3 };
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    interrupts::watch()?;
+    let counts = if arguments.quick { QUICK } else { FULL };
+    let mut report = Report::new()?;
+    stand_in_parts(counts, &mut report)?;
+    match &arguments.claude {
+        Some(claude) => warm::measure(claude, counts.warm_turns, counts.print_runs, &mut report)?,
+        None => report.note("no --claude: the turns of the real claude were left out")?,
+    }
+    report.verdict()
+}
+
+/// Memory first: what the load leaves behind is not what an idle daemon holds.
+fn stand_in_parts(counts: Counts, report: &mut Report) -> anyhow::Result<()> {
+    let scratch = Scratch::new(&Agent::StandIn)?;
+    let daemon = Daemon::start(&scratch)?;
+    memory::measure(&daemon, report)?;
+    own::measure(&daemon, &scratch, counts.own_turns, report)?;
+    load::measure(&daemon, counts.load_s, report)?;
+    daemon.stop()
+}

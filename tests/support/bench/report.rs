@@ -1,0 +1,74 @@
+//! What is printed: tables of times, and a line for each limit.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use super::numbers::Times;
+
+/// Prints as it goes, and remembers what failed.
+#[derive(Debug)]
+pub(crate) struct Report {
+    failed: usize,
+    limits: usize,
+}
+
+impl Report {
+    /// Starts with what the machine is and how busy: numbers of a busy machine say little.
+    pub(crate) fn new() -> io::Result<Self> {
+        let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown");
+        writeln!(io::stdout(), "{cpus} CPUs, load before the run {load}")?;
+        Ok(Self { failed: 0, limits: 0 })
+    }
+
+    /// Begins a part.
+    pub(crate) fn part(&mut self, title: &str) -> io::Result<()> {
+        writeln!(io::stdout(), "\n{title}\n{:<44}{:>7}{:>11}{:>11}{:>11}{:>11}", "", "n", "p50", "p95", "p99", "max")
+    }
+
+    /// One row of times.
+    pub(crate) fn row(&mut self, what: &str, times: &Times) -> io::Result<()> {
+        let cell = |time: Option<Duration>| time.map_or_else(|| "–".to_owned(), shown);
+        let [p50, p95, p99] = [50.0, 95.0, 99.0].map(|percent| cell(times.percentile(percent)));
+        let (n, max) = (times.len(), cell(times.max()));
+        writeln!(io::stdout(), "{what:<44}{n:>7}{p50:>11}{p95:>11}{p99:>11}{max:>11}")
+    }
+
+    /// A sentence.
+    pub(crate) fn note(&mut self, text: &str) -> io::Result<()> {
+        writeln!(io::stdout(), "{text}")
+    }
+
+    /// A limit, and whether it was kept.
+    pub(crate) fn limit(&mut self, what: &str, value: &str, limit: &str, kept: bool) -> io::Result<()> {
+        self.limits += 1;
+        self.failed += usize::from(!kept);
+        let verdict = if kept { "PASS" } else { "FAIL" };
+        writeln!(io::stdout(), "{verdict}  {what}: {value} (limit {limit})")
+    }
+
+    /// A limit for one percentile.
+    pub(crate) fn time_limit(&mut self, what: &str, times: &Times, percent: f64, limit: Duration) -> io::Result<()> {
+        let time = times.percentile(percent).unwrap_or(Duration::MAX);
+        self.limit(&format!("{what}, p{percent:.0}"), &shown(time), &format!("≤ {}", shown(limit)), time <= limit)
+    }
+
+    /// The last line. True when every limit was kept.
+    pub(crate) fn verdict(self) -> anyhow::Result<bool> {
+        let Self { failed, limits } = self;
+        writeln!(io::stdout(), "\n{} of {limits} limits kept", limits - failed)?;
+        Ok(failed == 0)
+    }
+}
+
+/// A time with the unit that fits it.
+fn shown(time: Duration) -> String {
+    let us = time.as_secs_f64() * 1e6;
+    match us {
+        ..1_000.0 => format!("{us:.0} µs"),
+        ..100_000.0 => format!("{:.2} ms", us / 1e3),
+        _ => format!("{:.0} ms", us / 1e3),
+    }
+}

@@ -1,0 +1,69 @@
+//! The two servers of a measurement: `turnmux serve` and the loopback model.
+
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+use nix::sys::signal::Signal;
+
+use super::programs::{Program, Scratch, built};
+
+/// As many processes as the load has sessions.
+const MAX_LIVE: &str = "64";
+
+/// A `turnmux serve` on a free port.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    program: Program,
+    /// `127.0.0.1:PORT`
+    pub(crate) address: String,
+}
+
+impl Daemon {
+    /// Starts one and waits until it listens.
+    pub(crate) fn start(scratch: &Scratch) -> anyhow::Result<Self> {
+        let mut command = scratch.command(&built("turnmux")?)?;
+        // A file of its own: whoever runs this may have one in their home or on TURNMUX_CONFIG.
+        command.args(["serve", "--port", "0", "--max-live", MAX_LIVE, "--config", "../turnmux.toml"]);
+        let mut program = Program::start(command)?;
+        let line = program.first_line()?;
+        let address = line.strip_prefix("turnmux listening on http://").map(str::to_owned);
+        let address = address.with_context(|| format!("turnmux did not start:\n{}", scratch.complaints()))?;
+        Ok(Self { program, address })
+    }
+
+    /// Its pid.
+    pub(crate) fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    /// Ends it, and says when that did not work.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        self.program.end(Some(Signal::SIGTERM))
+    }
+}
+
+/// The loopback model, as a process of its own.
+#[derive(Debug)]
+pub(crate) struct Model {
+    program: Program,
+    /// `http://127.0.0.1:PORT`
+    pub(crate) url: String,
+}
+
+impl Model {
+    /// Starts one and waits until it listens. It ends with the bench, however that ends.
+    #[expect(clippy::disallowed_methods, reason = "the bench is a program of its own, which starts what it measures")]
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let mut command = Command::new(built("examples/loopback-model")?);
+        command.arg("--until-stdin-closes").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut program = Program::start(command)?;
+        let line = program.first_line()?;
+        let url = line.strip_prefix("listening on ").context("the loopback model did not start")?.to_owned();
+        Ok(Self { program, url })
+    }
+
+    /// Ends it.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        self.program.end(Some(Signal::SIGTERM))
+    }
+}
