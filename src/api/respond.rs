@@ -13,9 +13,8 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
-use crate::dispatch::Refusal;
+use crate::dispatch::{Denial, Refusal};
 use crate::protocol::{ErrorKind, TurnEnding, TurnError};
-use crate::session::Denial;
 use crate::wire::openai::{ErrorBody, ErrorOut};
 
 /// What every answer is made of.

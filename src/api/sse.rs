@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::openai::Answering;
 use super::respond::{ApiError, Body};
-use crate::session::EventReader;
+use crate::dispatch::EventReader;
 
 /// Events that are there already go out in one frame, up to this many bytes.
 const FRAME_BYTES: usize = 16 << 10;

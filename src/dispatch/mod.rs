@@ -5,3 +5,6 @@ mod port;
 
 pub use local::{AgentEntry, Local, LocalConfig};
 pub use port::{BackendView, Counts, Dispatch, Refusal};
+
+// What the port speaks of, for whoever knows the port alone.
+pub use crate::session::{Accepted, Denial, EventReader, Interrupted, SessionView};

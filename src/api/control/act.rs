@@ -9,8 +9,8 @@ use super::sessions::{key, no_session};
 use crate::api::body;
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
+use crate::dispatch::Interrupted;
 use crate::protocol::{TenantId, TurnId};
-use crate::session::Interrupted;
 
 /// How long an abort waits for the turn's end before it answers `pending`. claude ends one in tens of milliseconds.
 const ABORT_WAIT: Duration = Duration::from_secs(5);

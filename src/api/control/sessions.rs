@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
+use crate::dispatch::SessionView;
 use crate::protocol::{SessionKey, TenantId};
-use crate::session::SessionView;
 use crate::wire::openai::List;
 
 #[derive(Serialize)]

@@ -10,8 +10,8 @@ use crate::api::identity::{self, BodyHints};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
 use crate::api::{body, sse};
+use crate::dispatch::{Accepted, EventReader};
 use crate::protocol::{EventKind, SessionKey, TenantId, TurnEnding, TurnRequest};
-use crate::session::{Accepted, EventReader};
 use crate::wire::openai::ChatRequest;
 
 /// Answers a chat request, as a stream or as a whole.
