@@ -16,6 +16,11 @@ fn recording(root: &Path) -> Supervisor {
     Supervisor::start(config).expect("a supervisor")
 }
 
+/// Every test has a dead daemon of its own: they run at the same time.
+fn instance() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
 fn identity(child: &Child) -> Identity {
     os::process(child.pid()).expect("it lives").id
 }
@@ -40,7 +45,7 @@ async fn the_child_of_a_dead_daemon_is_ended_with_what_it_started() {
     let (owner, next) = (supervisor(), recording(root.path()));
     let mut child = spawn(&owner, "setsid env -i sh -c 'echo $$; exec sleep 1000' & exec sleep 1000").await;
     line(&mut lines_of(&mut child)).await;
-    let directory = forge(root.path(), NOBODY, &os::boot_id(), "gone", Some(identity(&child)));
+    let directory = forge(root.path(), NOBODY, &os::boot_id(), &instance(), Some(identity(&child)));
     let report = within("the sweep", next.sweep()).await.expect("swept");
     assert_eq!(report, SweepReport { dead_daemons: 1, processes_ended: 2, left: Vec::new() });
     within("the exit", child.exit().wait()).await;
@@ -57,7 +62,7 @@ async fn a_pid_with_another_start_time_is_not_touched() {
     let id = identity(&child);
     let other = Identity { start: id.start + 1, ..id };
     // The daemon's pid is in use again, too: it is the child's.
-    let directory = forge(root.path(), other, &os::boot_id(), "gone", Some(other));
+    let directory = forge(root.path(), other, &os::boot_id(), &instance(), Some(other));
     let report = within("the sweep", next.sweep()).await.expect("swept");
     assert_eq!(report, SweepReport { dead_daemons: 1, processes_ended: 0, left: Vec::new() });
     assert_eq!((child.exit().now(), os::process(id.pid).map(|process| process.id)), (None, Some(id)));
@@ -83,7 +88,7 @@ async fn the_children_of_a_living_daemon_are_not_touched() {
     let root = tempfile::tempdir().expect("a folder");
     let (owner, next) = (supervisor(), recording(root.path()));
     let (daemon, child) = (spawn(&owner, "exec sleep 1000").await, spawn(&owner, "exec sleep 1000").await);
-    let directory = forge(root.path(), identity(&daemon), &os::boot_id(), "alive", Some(identity(&child)));
+    let directory = forge(root.path(), identity(&daemon), &os::boot_id(), &instance(), Some(identity(&child)));
     let report = within("the sweep", next.sweep()).await.expect("swept");
     assert_eq!(report, SweepReport::default());
     assert_eq!((child.exit().now(), daemon.exit().now()), (None, None));
@@ -94,10 +99,11 @@ async fn the_children_of_a_living_daemon_are_not_touched() {
 async fn what_was_never_recorded_is_found_by_the_daemons_mark() {
     let root = tempfile::tempdir().expect("a folder");
     let (owner, next) = (supervisor(), recording(root.path()));
-    let script = "TURNMUX_HOST=gone-by-mark-5 setsid sh -c 'echo $$; exec sleep 1000' & exec cat";
-    let mut child = spawn(&owner, script).await;
+    let instance = instance();
+    let script = format!("{MARKER}={instance}-5 setsid sh -c 'echo $$; exec sleep 1000' & exec cat");
+    let mut child = spawn(&owner, &script).await;
     line(&mut lines_of(&mut child)).await;
-    forge(root.path(), NOBODY, &os::boot_id(), "gone-by-mark", None);
+    forge(root.path(), NOBODY, &os::boot_id(), &instance, None);
     let report = within("the sweep", next.sweep()).await.expect("swept");
     assert_eq!(report, SweepReport { dead_daemons: 1, processes_ended: 1, left: Vec::new() });
     assert_eq!(child.exit().now(), None);
