@@ -2,8 +2,8 @@
 //!
 //! `other_unix.rs` has the same functions for systems without them.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -15,6 +15,15 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::descendants::{Identity, Mark, Process};
+
+/// How often to look at a process in the middle of an exec, which takes microseconds: some 10 ms in all.
+const LOOKS_MAX: usize = 1000;
+/// How often to look at an empty environment, which may be half made: very few processes have none.
+const EMPTY_LOOKS_MAX: usize = 20;
+/// Room for all but the most unusual environments.
+const ENVIRONMENT_BYTES: usize = 256 * 1024;
+/// In the flags of `/proc/PID/stat`: a thread of the kernel, which has no environment.
+const PF_KTHREAD: u64 = 0x0020_0000;
 
 /// Makes this process the parent of every orphaned descendant.
 pub(super) fn become_subreaper() -> io::Result<()> {
@@ -63,7 +72,61 @@ pub(super) fn processes() -> Vec<Process> {
 
 /// Whether the process has the mark in the environment that it was started with.
 pub(super) fn is_marked(pid: i32, mark: &Mark) -> bool {
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| mark.is_in(&environment))
+    let mut empty_looks = 0;
+    for _ in 0..LOOKS_MAX {
+        match environment(pid) {
+            Ok(environment) if !environment.is_empty() => return mark.is_in(&environment),
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+        match absence(pid) {
+            Absence::InTheMaking => {}
+            Absence::Empty => empty_looks += 1,
+            Absence::None => return false,
+        }
+        if empty_looks == EMPTY_LOOKS_MAX {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    false
+}
+
+/// In one system call if it is not huge: between two, the program may have been replaced by another.
+fn environment(pid: i32) -> io::Result<Vec<u8>> {
+    let mut file = File::open(format!("/proc/{pid}/environ"))?;
+    let mut text = vec![0; ENVIRONMENT_BYTES];
+    let count = file.read(&mut text)?;
+    text.truncate(count);
+    if count == ENVIRONMENT_BYTES {
+        file.read_to_end(&mut text)?;
+    }
+    Ok(text)
+}
+
+/// Why a process shows no environment.
+enum Absence {
+    /// One program is just being replaced by the next, as when a shell turns into the tool that it starts.
+    InTheMaking,
+    /// It has none, or its making has come half-way.
+    Empty,
+    /// It has ended, is a thread of the kernel, or does not tell.
+    None,
+}
+
+fn absence(pid: i32) -> Absence {
+    let numbers = || {
+        let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let fields = stat_fields(&text)?;
+        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        (!is_zombie(fields.first()?)).then_some((number(9)?, number(50)?, number(51)?))
+    };
+    match numbers() {
+        None => Absence::None,
+        Some((flags, _, _)) if flags & PF_KTHREAD != 0 => Absence::None,
+        Some((_, start, end)) if start == end && end != 0 => Absence::Empty,
+        Some(_) => Absence::InTheMaking,
+    }
 }
 
 /// Who else is in the group of a child that has exited and is not reaped yet (until then nobody else can have its
@@ -135,20 +198,27 @@ impl ProcessHandle {
     }
 }
 
-/// Reads `/proc/PID/stat`. The second field is the program's name in parentheses and may itself contain spaces and
-/// parentheses, so fields are counted from the last closing one.
 fn parse_stat(pid: i32, text: &[u8]) -> Option<Process> {
-    let name_end = text.iter().rposition(|byte| *byte == b')')?;
-    let rest = std::str::from_utf8(text.get(name_end + 1..)?).ok()?;
-    // The first of these is field 3 of proc(5).
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let fields = stat_fields(text)?;
     let field = |number: usize| fields.get(number - 3).copied();
     Some(Process {
         id: Identity { pid, start: field(22)?.parse().ok()? },
         parent: field(4)?.parse().ok()?,
         group: field(5)?.parse().ok()?,
-        is_zombie: matches!(field(3)?, "Z" | "X" | "x"),
+        is_zombie: is_zombie(field(3)?),
     })
+}
+
+/// The fields of `/proc/PID/stat` from the third on. The second is the program's name in parentheses and may itself
+/// contain spaces and parentheses, so they are counted from the last closing one.
+fn stat_fields(text: &[u8]) -> Option<Vec<&str>> {
+    let name_end = text.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(text.get(name_end + 1..)?).ok()?;
+    Some(rest.split_ascii_whitespace().collect())
+}
+
+fn is_zombie(state: &str) -> bool {
+    matches!(state, "Z" | "X" | "x")
 }
 
 #[cfg(test)]

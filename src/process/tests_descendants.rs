@@ -8,6 +8,9 @@ use super::os::ProcessHandle;
 use super::tests::*;
 use super::*;
 
+/// Each takes about 2 ms. Without the second looks of `is_marked`, one in seven fails.
+const LOOKS: usize = 300;
+
 /// A descendant whose pid the child printed, to be awaited.
 struct Descendant {
     id: Identity,
@@ -46,6 +49,25 @@ async fn a_descendant_in_a_session_of_its_own_ends_with_a_killed_child() {
 async fn a_descendant_whose_parent_is_gone_is_found_by_the_marker() {
     let script = "(setsid sh -c 'echo $$; exec sleep 1000' &); exec sleep 1000";
     is_ended_after_a_crash(&supervisor(), script).await;
+}
+
+/// While a program is being replaced by the next it has no environment for some microseconds.
+#[tokio::test]
+async fn descendants_that_are_ever_changing_their_program_are_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let again = folder.path().join("again");
+    std::fs::write(&again, "#!/bin/sh\nexec \"$0\"\n").expect("a script");
+    std::fs::set_permissions(&again, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("its mode");
+    let script = format!("(setsid sh -c 'echo $$; exec {}' &); exec sleep 1000", again.display());
+    let mut child = spawn(&supervisor(), &script).await;
+    let descendant = Descendant::from_line(&line(&mut lines_of(&mut child)).await);
+    let mark = descendants::Mark::of_host(child.host_id());
+    for look in 0..LOOKS {
+        let found = descendants::find(Vec::new(), Some(mark.clone())).await;
+        assert!(found.contains(&descendant.id), "look {look} did not find it");
+    }
+    kill_from_outside(&child);
+    descendant.ended().await;
 }
 
 #[tokio::test]
