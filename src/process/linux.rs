@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -16,10 +17,9 @@ use tokio::io::unix::AsyncFd;
 
 use super::descendants::{Identity, Mark, Process};
 
-/// How often to look at a process in the middle of an exec, which takes microseconds: some 10 ms in all.
-const LOOKS_MAX: usize = 1000;
-/// How often to look at an empty environment, which may be half made: very few processes have none.
-const EMPTY_LOOKS_MAX: usize = 20;
+/// How long to look at a process in the middle of an exec. It takes microseconds, or as long as others have the
+/// processor; nothing tells when it is over.
+const EXEC_MAX: Duration = Duration::from_millis(100);
 /// Room for all but the most unusual environments.
 const ENVIRONMENT_BYTES: usize = 256 * 1024;
 /// In the flags of `/proc/PID/stat`: a thread of the kernel, which has no environment.
@@ -72,24 +72,14 @@ pub(super) fn processes() -> Vec<Process> {
 
 /// Whether the process has the mark in the environment that it was started with.
 pub(super) fn is_marked(pid: i32, mark: &Mark) -> bool {
-    let mut empty_looks = 0;
-    for _ in 0..LOOKS_MAX {
+    let begun = Instant::now();
+    loop {
         match environment(pid) {
             Ok(environment) if !environment.is_empty() => return mark.is_in(&environment),
-            Ok(_) => {}
-            Err(_) => return false,
+            Ok(_) if is_between_programs(pid) && begun.elapsed() < EXEC_MAX => std::thread::yield_now(),
+            Ok(_) | Err(_) => return false,
         }
-        match absence(pid) {
-            Absence::InTheMaking => {}
-            Absence::Empty => empty_looks += 1,
-            Absence::None => return false,
-        }
-        if empty_looks == EMPTY_LOOKS_MAX {
-            return false;
-        }
-        std::thread::yield_now();
     }
-    false
 }
 
 /// In one system call if it is not huge: between two, the program may have been replaced by another.
@@ -104,29 +94,18 @@ fn environment(pid: i32) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Why a process shows no environment.
-enum Absence {
-    /// One program is just being replaced by the next, as when a shell turns into the tool that it starts.
-    InTheMaking,
-    /// It has none, or its making has come half-way.
-    Empty,
-    /// It has ended, is a thread of the kernel, or does not tell.
-    None,
-}
-
-fn absence(pid: i32) -> Absence {
-    let numbers = || {
+/// Whether an environment is empty because one program is just being replaced by the next, as when a shell turns into
+/// the tool that it starts. The kernel sets the end of the code last, when the environment is complete.
+fn is_between_programs(pid: i32) -> bool {
+    let look = || {
         let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
         let fields = stat_fields(&text)?;
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-        (!is_zombie(fields.first()?)).then_some((number(9)?, number(50)?, number(51)?))
+        let (flags, code_end, start, end) = (number(9)?, number(27)?, number(50)?, number(51)?);
+        let is_complete = code_end != 0 && start == end;
+        Some(flags & PF_KTHREAD == 0 && !is_complete && !is_zombie(fields.first()?))
     };
-    match numbers() {
-        None => Absence::None,
-        Some((flags, _, _)) if flags & PF_KTHREAD != 0 => Absence::None,
-        Some((_, start, end)) if start == end && end != 0 => Absence::Empty,
-        Some(_) => Absence::InTheMaking,
-    }
+    look().unwrap_or(false)
 }
 
 /// Who else is in the group of a child that has exited and is not reaped yet (until then nobody else can have its
