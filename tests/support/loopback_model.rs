@@ -25,15 +25,22 @@ struct Arguments {
     until_stdin_closes: bool,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+fn main() -> ExitCode {
+    match start(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "loopback-model: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn start(arguments: Arguments) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(run(arguments));
+    // A read of stdin cannot be called off, and dropping the runtime would wait for it.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
