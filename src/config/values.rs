@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn durations_have_units_and_an_end() {
-        assert_eq!(parse_duration(&text(" 1h 30m")), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_duration(&text(" 1h 30m")), Ok(Duration::from_mins(90)));
         assert_eq!(parse_duration(&text("0")), Ok(Duration::ZERO));
         assert_eq!(parse_duration(&Scalar::Number(0)), Ok(Duration::ZERO));
         assert!(parse_duration(&Scalar::Number(15)).unwrap_err().contains("write \"15s\""));

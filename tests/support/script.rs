@@ -51,7 +51,7 @@ pub const CHUNK_MAX: usize = 64 * 1024;
 /// Most bytes a directive may ask for: enough to pass any limit of turnmux, and small beside a machine's memory.
 pub const BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Longest pause a directive may ask for; `::silent` alone is the way to wait for ever.
-pub const PAUSE_MAX: Duration = Duration::from_secs(600);
+pub const PAUSE_MAX: Duration = Duration::from_mins(10);
 /// Most directives in one text.
 pub const STEPS_MAX: usize = 1_000;
 

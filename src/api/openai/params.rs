@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    fn checked(extra: Value) -> Result<(), String> {
+    fn checked(extra: &Value) -> Result<(), String> {
         let mut body = json!({"messages": []});
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         let request: ChatRequest = serde_json::from_value(body).unwrap();
@@ -141,7 +141,7 @@ mod tests {
             (json!({"logprobs": true}), "logprobs"),
             (json!({"modalities": ["text", "audio"]}), "modalities"),
         ] {
-            assert_eq!(checked(extra), Err(param.to_owned()));
+            assert_eq!(checked(&extra), Err(param.to_owned()));
         }
     }
 
@@ -151,7 +151,7 @@ mod tests {
             json!({"n": 1, "tools": [], "stop": null, "logprobs": false}),
             json!({"tools": [{}], "tool_choice": "none", "response_format": {"type": "text"}, "stop": []}),
         ] {
-            assert_eq!(checked(extra), Ok(()));
+            assert_eq!(checked(&extra), Ok(()));
         }
     }
 

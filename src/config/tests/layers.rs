@@ -19,7 +19,7 @@ fn nothing_said_is_the_defaults() {
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(10));
     assert!(config.server.allowed_hosts.is_empty());
     assert_eq!(config.server.workspace_roots, [WorkspaceRoot { path: world.path("home"), hidden: false }]);
-    assert_eq!(config.sessions.idle_timeout, Duration::from_secs(600));
+    assert_eq!(config.sessions.idle_timeout, Duration::from_mins(10));
     assert_eq!(config.sessions.unnamed_idle_timeout, Duration::from_secs(30));
     assert_eq!(config.sessions.queue_max, 16);
     assert_eq!(config.sessions.max_live, 16);
@@ -38,7 +38,7 @@ fn each_layer_beats_the_one_before() {
         .set("TURNMUX_SESSIONS__RECORDS_MAX", "3")
         .with_flags(Overrides { max_live: Some(4), ..Overrides::default() });
     let config = world.load();
-    assert_eq!(config.sessions.idle_timeout, Duration::from_secs(600), "the default");
+    assert_eq!(config.sessions.idle_timeout, Duration::from_mins(10), "the default");
     assert_eq!(config.sessions.queue_max, 2, "the file");
     assert_eq!(config.sessions.records_max, 3, "the variable");
     assert_eq!(config.sessions.max_live, 4, "the flag");
@@ -136,7 +136,7 @@ fn variables_hold_every_type_of_value() {
     assert_eq!(claude.system_prompt.as_deref(), Some("[be nice]"));
     assert_eq!(claude.env["ZERO"], "007");
     assert_eq!(claude.env["EMPTY"], "");
-    assert_eq!(config.sessions.idle_timeout, Duration::from_secs(600), "an empty variable counts as unset");
+    assert_eq!(config.sessions.idle_timeout, Duration::from_mins(10), "an empty variable counts as unset");
 }
 
 #[test]

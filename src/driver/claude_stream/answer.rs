@@ -212,7 +212,7 @@ mod tests {
             let mut answer = Answer::default();
             let mut shown = String::new();
             let chars: Vec<char> = text.chars().collect();
-            let mut feed = |answer: &mut Answer, until: usize, shown: &mut String| {
+            let feed = |answer: &mut Answer, until: usize, shown: &mut String| {
                 answer.message_start();
                 let (mut at, mut cut) = (0, cuts.iter().cycle());
                 while at < until {

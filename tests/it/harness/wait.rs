@@ -1,6 +1,10 @@
 //! Waiting for a thing, with a limit and a name for what was waited for.
 
+use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Longer than anything takes on a busy machine, shorter than anybody's patience.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -16,16 +20,15 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 /// Waits until a process that is no child of the test's is gone. Its pidfd tells, so nothing is polled.
 pub(crate) async fn gone(pid: u32) {
     let Some(fd) = pidfd(pid) else { return };
-    let fd =
-        tokio::io::unix::AsyncFd::with_interest(fd, tokio::io::Interest::READABLE).expect("a pidfd can be waited on");
     let _ready = within(&format!("the end of process {pid}"), fd.readable()).await.expect("a pidfd becomes readable");
 }
 
-#[expect(unsafe_code, reason = "nix has no pidfd_open")]
-fn pidfd(pid: u32) -> Option<std::os::fd::OwnedFd> {
-    use std::os::fd::FromRawFd as _;
+#[expect(unsafe_code, reason = "nix has no pidfd_open, and tokio wants a promise about the descriptor")]
+fn pidfd(pid: u32) -> Option<AsyncFd<OwnedFd>> {
     // SAFETY: pidfd_open takes two integers and gives a new descriptor, or -1 when there is no such process.
     let fd = unsafe { nix::libc::syscall(nix::libc::SYS_pidfd_open, pid, 0) };
     // SAFETY: the descriptor is new, so nobody else owns it.
-    (fd >= 0).then(|| unsafe { std::os::fd::OwnedFd::from_raw_fd(fd as i32) })
+    let fd = (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd as i32) })?;
+    // SAFETY: an `OwnedFd` is the same open descriptor as long as it lives.
+    Some(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.expect("a pidfd can be waited on"))
 }

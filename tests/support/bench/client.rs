@@ -12,7 +12,7 @@ use serde_json::json;
 use super::clock;
 
 /// How long a turn may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// Room for one read.
 const READ_BYTES: usize = 16 << 10;
 /// What stands before the text of a piece. Its first one is empty: it says that the turn was accepted.

@@ -9,6 +9,7 @@ use super::numbers::Times;
 /// Prints as it goes, and remembers what failed.
 #[derive(Debug)]
 pub(crate) struct Report {
+    out: io::Stdout,
     failed: usize,
     limits: usize,
 }
@@ -19,13 +20,14 @@ impl Report {
         let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown");
-        writeln!(io::stdout(), "{cpus} CPUs, load before the run {load}")?;
-        Ok(Self { failed: 0, limits: 0 })
+        let mut out = io::stdout();
+        writeln!(out, "{cpus} CPUs, load before the run {load}")?;
+        Ok(Self { out, failed: 0, limits: 0 })
     }
 
     /// Begins a part.
     pub(crate) fn part(&mut self, title: &str) -> io::Result<()> {
-        writeln!(io::stdout(), "\n{title}\n{:<44}{:>7}{:>11}{:>11}{:>11}{:>11}", "", "n", "p50", "p95", "p99", "max")
+        writeln!(self.out, "\n{title}\n{:<44}{:>7}{:>11}{:>11}{:>11}{:>11}", "", "n", "p50", "p95", "p99", "max")
     }
 
     /// One row of times.
@@ -33,12 +35,12 @@ impl Report {
         let cell = |time: Option<Duration>| time.map_or_else(|| "–".to_owned(), shown);
         let [p50, p95, p99] = [50.0, 95.0, 99.0].map(|percent| cell(times.percentile(percent)));
         let (n, max) = (times.len(), cell(times.max()));
-        writeln!(io::stdout(), "{what:<44}{n:>7}{p50:>11}{p95:>11}{p99:>11}{max:>11}")
+        writeln!(self.out, "{what:<44}{n:>7}{p50:>11}{p95:>11}{p99:>11}{max:>11}")
     }
 
     /// A sentence.
     pub(crate) fn note(&mut self, text: &str) -> io::Result<()> {
-        writeln!(io::stdout(), "{text}")
+        writeln!(self.out, "{text}")
     }
 
     /// A limit, and whether it was kept.
@@ -46,7 +48,7 @@ impl Report {
         self.limits += 1;
         self.failed += usize::from(!kept);
         let verdict = if kept { "PASS" } else { "FAIL" };
-        writeln!(io::stdout(), "{verdict}  {what}: {value} (limit {limit})")
+        writeln!(self.out, "{verdict}  {what}: {value} (limit {limit})")
     }
 
     /// A limit for one percentile.
@@ -57,8 +59,8 @@ impl Report {
 
     /// The last line. True when every limit was kept.
     pub(crate) fn verdict(self) -> anyhow::Result<bool> {
-        let Self { failed, limits } = self;
-        writeln!(io::stdout(), "\n{} of {limits} limits kept", limits - failed)?;
+        let Self { mut out, failed, limits } = self;
+        writeln!(out, "\n{} of {limits} limits kept", limits - failed)?;
         Ok(failed == 0)
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::prompt::Prompt;
 
 /// How long a `::hold` waits for its release.
-pub const HOLD_MAX: Duration = Duration::from_secs(60);
+pub const HOLD_MAX: Duration = Duration::from_mins(1);
 /// Most names of holds, and most requests whose attempts are counted; beyond it all are forgotten.
 const NAMES_MAX: usize = 1024;
 

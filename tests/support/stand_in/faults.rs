@@ -16,7 +16,7 @@ use super::{args::SLEEPER, output::Output};
 
 /// How long a process that is left alone lives: longer than any test, and not for ever, so that a test that died leaves
 /// nothing behind for good.
-pub(super) const LEFT_ALONE_MAX: Duration = Duration::from_secs(600);
+pub(super) const LEFT_ALONE_MAX: Duration = Duration::from_mins(10);
 /// Bytes written at a time.
 const BLOCK: [u8; 8192] = [b'x'; 8192];
 
