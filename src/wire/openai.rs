@@ -11,6 +11,7 @@ pub struct ChatRequest {
     #[serde(default)]
     pub model: Option<String>,
     /// The conversation, oldest first.
+    #[serde(default)]
     pub messages: Vec<ChatMessage>,
     /// Whether the answer comes as it forms.
     #[serde(default)]
