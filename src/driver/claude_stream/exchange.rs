@@ -291,6 +291,11 @@ impl Exchange {
             return self.advance();
         }
         match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Running(turn) if !turn.begun && !line.is_error => {
+                // Every turn begins with `system/init`: this is a second result of the turn before.
+                self.noise += 1;
+                self.phase = Phase::Running(turn);
+            }
             Phase::Running(turn) => {
                 self.questions.clear();
                 let cost = line.total_cost_usd.map(|_| cost);
