@@ -15,12 +15,15 @@ use crate::dispatch::{AgentEntry, Local, LocalConfig};
 use crate::driver::catalog::Catalog;
 use crate::driver::claude_stream::ClaudeStream;
 use crate::process::{ProcessError, StopLadder, Supervisor, SupervisorConfig};
-use crate::protocol::TurnError;
+use crate::protocol::{Limits, TurnError};
 use crate::session::{Capacity, Policy, Registry, RegistryConfig};
 use crate::store::MemoryStore;
 
 /// How long clients have to take the last bytes of answers that have ended.
 const LAST_BYTES: Duration = Duration::from_secs(2);
+
+/// What a driver gets beyond its own bounds to say that an agent did not start.
+const DRIVER_SLACK: Duration = Duration::from_secs(5);
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -150,8 +153,11 @@ fn records_dir() -> Option<PathBuf> {
 }
 
 fn policy(config: &Config) -> Policy {
+    // The driver keeps this limit itself and quotes the agent's last words once that is ended. The session's own is for a
+    // driver that does not.
+    let ready = config.limits.ready + config.limits.stop_eof * 2 + config.limits.stop_term + DRIVER_SLACK;
     Policy {
-        limits: config.limits.clone(),
+        limits: Limits { ready, ..config.limits.clone() },
         idle_timeout: config.sessions.idle_timeout,
         unnamed_idle_timeout: config.sessions.unnamed_idle_timeout,
         queue_max: config.sessions.queue_max,

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::exchange::Exchange;
 use super::launch;
@@ -54,6 +54,7 @@ struct Host {
     exchange: Exchange,
     name: String,
     limits: Limits,
+    ready_by: Instant,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<DriverEvent>,
 }
@@ -64,6 +65,7 @@ enum Happened {
     Room,
     Writable,
     Line(Result<Option<Line>, LineError>),
+    NotReady,
 }
 
 /// Why serving is over.
@@ -97,6 +99,7 @@ impl Host {
             tail,
             exchange: Exchange::new(request.spec.clone(), request.options.clone(), pid),
             name: request.spec.id.to_string(),
+            ready_by: Instant::now() + limits.ready,
             limits,
             commands,
             events,
@@ -123,6 +126,7 @@ impl Host {
                 },
                 () = writable(self.stdin.as_ref()), if unwritten => Happened::Writable,
                 line = self.lines.next(), if !full => Happened::Line(line),
+                () = sleep_until(self.ready_by), if !self.exchange.ready() => Happened::NotReady,
             };
             match happened {
                 Happened::Command(Some(command)) if command.kind != CommandKind::Detach => {
@@ -132,6 +136,7 @@ impl Host {
                 Happened::Room | Happened::Writable => {}
                 Happened::Line(Ok(Some(line))) => self.exchange.line(&line.bytes),
                 Happened::Line(Ok(None)) => break Over::Lost(None),
+                Happened::NotReady => break Over::Lost(Some(self.hung())),
                 Happened::Line(Err(error)) => {
                     let message = format!("{}: {error} (`limits.line_bytes`)", self.name);
                     break Over::Lost(Some(TurnError::new(ErrorKind::AgentLost, message)));
@@ -140,6 +145,17 @@ impl Host {
             self.write_now();
         };
         self.end(over).await
+    }
+
+    /// What is said of a process that is not ready in time.
+    fn hung(&self) -> TurnError {
+        let message = format!(
+            "{}: the agent was not ready after {:?} (`limits.ready`); {}. See whether its command starts in a terminal",
+            self.name,
+            self.limits.ready,
+            last_words(&self.tail.tail())
+        );
+        TurnError::new(ErrorKind::StartFailed, message)
     }
 
     /// Ends the process by the ladder, reading what it still prints so that it does not stand still.
@@ -161,6 +177,7 @@ impl Host {
         let ready = self.exchange.ready();
         drop(self.stdin.take());
         let ladder = StopLadder { eof: self.limits.stop_eof, term: self.limits.stop_term };
+        let pid = self.child.pid();
         let stop = self.child.stop(ladder);
         tokio::pin!(stop);
         let mut open = true;
@@ -174,6 +191,7 @@ impl Host {
                 },
             }
         };
+        tracing::info!(backend = self.name, pid, "ended an agent");
         if self.exchange.noise > 0 {
             tracing::warn!(
                 backend = self.name,
@@ -236,7 +254,7 @@ async fn writable(stdin: Option<&pipe::Sender>) {
 /// What is said of a process that ended by itself.
 fn lost(name: &str, ready: bool, status: Option<ExitStatus>, tail: &str) -> TurnError {
     let status = status.map_or_else(|| "no exit status".to_owned(), |status| status.to_string());
-    let said = if tail.is_empty() { "it said nothing on stderr".to_owned() } else { format!("its last words: {tail}") };
+    let said = last_words(tail);
     if ready {
         TurnError::new(ErrorKind::AgentLost, format!("{name}: the agent's process ended ({status}); {said}"))
     } else {
@@ -245,4 +263,8 @@ fn lost(name: &str, ready: bool, status: Option<ExitStatus>, tail: &str) -> Turn
         );
         TurnError::new(ErrorKind::StartFailed, message)
     }
+}
+
+fn last_words(tail: &str) -> String {
+    if tail.is_empty() { "it said nothing on stderr".to_owned() } else { format!("its last words: {tail}") }
 }

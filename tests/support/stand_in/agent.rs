@@ -65,6 +65,9 @@ fn start(args: Args, settings: Settings) -> io::Result<u8> {
         return Ok(1);
     }
     if settings.has(Fault::HangAtStart) {
+        if let Some(text) = &settings.die_text {
+            writeln!(io::stderr(), "{text}")?;
+        }
         faults::hang();
         return Ok(1);
     }

@@ -21,14 +21,14 @@
 //! | `STAND_IN_STAMPS` | `1`: the first delta's line and the result carry `"stamps":{"read_ns","written_ns"}`, `CLOCK_MONOTONIC` |
 //! | `STAND_IN_READY_FIFO` | path of a FIFO; `initialize` is answered when somebody opens it for writing |
 //! | `STAND_IN_MODE` | the permission mode that `system/init` names, whatever was asked for |
-//! | `STAND_IN_DIE_TEXT` | what `die-at-start` says on stderr |
+//! | `STAND_IN_DIE_TEXT` | what `die-at-start` and `hang-at-start` say on stderr |
 //! | `STAND_IN_FAULT` | faults of the process, comma-separated, from the table below |
 //! | `STAND_IN_FAULT_WHILE` | path; the faults apply to a process that finds it there when it starts |
 //!
 //! | fault | what happens |
 //! | --- | --- |
 //! | `die-at-start` | text on stderr, exit 1, before anything is read |
-//! | `hang-at-start` | nothing is ever read or written |
+//! | `hang-at-start` | nothing is ever read, and nothing written on stdout |
 //! | `never-ready` | `initialize` is not answered |
 //! | `noise-at-start` | the lines of `::noise` come before anything else |
 //! | `flood-stderr` | 1 MiB on stderr at the start |
