@@ -261,6 +261,9 @@ impl Actor {
 
     fn emit(&mut self, turn: TurnId, kind: EventKind) {
         self.seq += 1;
+        if matches!(kind, EventKind::Started { .. }) {
+            tracing::debug!(session = %self.machine.record().key, %turn, "turn began");
+        }
         let ended = matches!(kind, EventKind::Ended(_));
         if let EventKind::Ended(ending) = &kind {
             let session = &self.machine.record().key;

@@ -76,6 +76,7 @@ impl Readers {
                 self.open.remove(&turn);
             }
             Err(mpsc::error::TrySendError::Full(event)) => {
+                tracing::debug!(%turn, "a slow reader holds up its agent");
                 self.stalled_since.get_or_insert_with(Instant::now);
                 self.held.push_back(event);
             }
@@ -128,7 +129,10 @@ impl Readers {
     /// The next turn whose reader was dropped. Never ends while there is no reader.
     pub(super) async fn left(&mut self) -> TurnId {
         match self.gone.next().await {
-            Some(turn) => turn,
+            Some(turn) => {
+                tracing::debug!(%turn, "the reader of a turn has left");
+                turn
+            }
             None => std::future::pending().await,
         }
     }
