@@ -1,7 +1,10 @@
 //! The integration tests: one binary, for linking is what costs time. Every test starts the real `turnmux` program.
 
+mod faults;
 mod harness;
+mod http;
 mod layering;
+mod lifecycle;
 mod smoke;
 #[path = "../support/mod.rs"]
 pub mod support;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 
 use super::{Claude, Client, stand_in, within};
 use crate::support::model::Model;
@@ -30,7 +31,7 @@ pub(crate) struct Daemon {
     /// The model that its agents talk to.
     pub(crate) model: Model,
     scratch: Arc<TempDir>,
-    log: Arc<Mutex<String>>,
+    log: watch::Receiver<String>,
 }
 
 impl Daemon {
@@ -67,7 +68,14 @@ impl Daemon {
 
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.borrow().clone()
+    }
+
+    /// Waits until it has logged this so many times.
+    pub(crate) async fn logged(&self, what: &str, times: usize) {
+        let mut log = self.log.clone();
+        let there = log.wait_for(|log| log.matches(what).count() >= times);
+        let _log = within(&format!("the daemon to log {what:?}"), there).await.expect("the daemon logs");
     }
 
     /// The user texts that reached turns of the stand-in, in order.
@@ -82,6 +90,13 @@ impl Daemon {
     pub(crate) async fn session(&self, key: &str) -> Option<serde_json::Value> {
         let list = self.client.get("/v1/sessions").await;
         list.json()["data"].as_array().expect("a list").iter().find(|session| session["key"] == key).cloned()
+    }
+
+    /// The process of a session. Panics when it has none.
+    pub(crate) async fn agent(&self, key: &str) -> u32 {
+        let session = self.session(key).await.unwrap_or_else(|| panic!("there is no session {key}"));
+        let pid = session["pid"].as_u64().unwrap_or_else(|| panic!("no process: {session}"));
+        u32::try_from(pid).expect("a pid")
     }
 
     /// Sends the daemon a signal.
@@ -147,19 +162,19 @@ impl DaemonBuilder {
     pub(crate) async fn start(self) -> Daemon {
         let model = Model::start().await;
         let (mut child, scratch) = self.spawn(&model.url());
-        let log = Arc::new(Mutex::new(String::new()));
+        let (kept, log) = watch::channel(String::new());
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        let kept = log.clone();
         tokio::spawn(async move {
             while let Ok(Some(line)) = stderr.next_line().await {
-                let mut kept = kept.lock().unwrap();
-                kept.push_str(&line);
-                kept.push('\n');
+                kept.send_modify(|kept| {
+                    kept.push_str(&line);
+                    kept.push('\n');
+                });
             }
         });
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let line = within("the daemon to listen", stdout.next_line()).await.expect("stdout can be read");
-        let line = line.unwrap_or_else(|| panic!("the daemon did not start:\n{}", log.lock().unwrap()));
+        let line = line.unwrap_or_else(|| panic!("the daemon did not start:\n{}", *log.borrow()));
         let url = line.strip_prefix("turnmux listening on http://").expect("the line that says where it listens");
         let client = Client::new(url);
         Daemon { child, client, model, scratch, log }
@@ -187,9 +202,10 @@ impl DaemonBuilder {
         let path = std::env::var("PATH").expect("PATH is set");
         let mut command = Command::new(env!("CARGO_BIN_EXE_turnmux"));
         command
-            .args(["serve", "--port", "0", "--config"])
+            .args(["serve", "--config"])
             .arg(scratch.path().join("turnmux.toml"))
             .args(&self.args)
+            .args(if self.args.iter().any(|arg| arg == "--port") { &[][..] } else { &["--port", "0"] })
             .env_clear()
             .env("HOME", scratch.path().join("home"))
             .env("PATH", format!("{root}/bin:{path}"))

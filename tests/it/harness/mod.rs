@@ -3,9 +3,14 @@
 mod agents;
 mod client;
 mod daemon;
+mod gate;
+mod raw;
+mod refusal;
 mod wait;
 
 pub(crate) use agents::{Claude, stand_in};
-pub(crate) use client::{Client, Reply, Stream};
+pub(crate) use client::{Client, Reply, Stream, ask, content};
 pub(crate) use daemon::{Daemon, DaemonBuilder};
+pub(crate) use gate::Gate;
+pub(crate) use refusal::Refusal;
 pub(crate) use wait::{LIMIT, gone, within};

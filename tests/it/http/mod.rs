@@ -1,0 +1,16 @@
+//! The HTTP side, over plain HTTP, with the stand-in agent: what is answered, in which form, and what is refused.
+
+mod abort;
+mod bodies;
+mod conversations;
+mod door;
+mod identity;
+mod limits;
+mod models;
+mod openclaw;
+mod parameters;
+mod queue;
+mod routes;
+mod sessions;
+mod streams;
+mod workspaces;
