@@ -5,6 +5,7 @@ mod harness;
 mod http;
 mod layering;
 mod lifecycle;
+mod sdk;
 mod smoke;
 #[path = "../support/mod.rs"]
 pub mod support;
