@@ -1,5 +1,7 @@
 //! The integration tests: one binary, for linking is what costs time. Every test starts the real `turnmux` program.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's panic is how it says what is wrong")]
+
 mod faults;
 mod harness;
 mod http;

@@ -66,6 +66,8 @@ async fn sdks_converse_with_the_real_claude() {
     for sdk in Sdk::ALL {
         sdk.play("answers", &daemon).await;
     }
+    let told = daemon.model.requests().iter().filter(|request| request.body.to_string().contains("Be brief.")).count();
+    assert!(told >= 2, "the system message reached the model by each SDK");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A daemon of the test's own: the real program, in a scratch home, with a clean environment.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -119,7 +120,8 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("── the daemon's log ──\n{}", self.log());
+            // Beside the test's own panic, which is what people read first.
+            let _ = writeln!(std::io::stderr(), "── the daemon's log ──\n{}", self.log());
         }
     }
 }

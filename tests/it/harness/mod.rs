@@ -11,6 +11,5 @@ mod wait;
 pub(crate) use agents::{Claude, stand_in};
 pub(crate) use client::{Client, Reply, Stream, ask, content};
 pub(crate) use daemon::{Daemon, DaemonBuilder};
-pub(crate) use gate::Gate;
-pub(crate) use refusal::Refusal;
-pub(crate) use wait::{LIMIT, gone, within};
+
+pub(crate) use wait::{gone, within};

@@ -7,14 +7,12 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// Longer than anything takes on a busy machine, shorter than anybody's patience.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The future's value, or a panic that says what did not happen.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(LIMIT, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {LIMIT:?} in vain for {what}"),
-    }
+    let value = tokio::time::timeout(LIMIT, future).await;
+    value.unwrap_or_else(|_| panic!("waited {LIMIT:?} in vain for {what}"))
 }
 
 /// Waits until a process that is no child of the test's is gone. Its pidfd tells, so nothing is polled.

@@ -26,11 +26,10 @@ async fn a_request_chooses_its_workspace_inside_the_roots_only() {
         assert_eq!(std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap(), root.join(folder));
         assert_eq!(daemon.session(key).await.unwrap()["directory"], json!(root.join(folder)));
     }
-    let outside = ["elsewhere", "projects/../elsewhere", "projects/link", "projects/file", "projects/none", "."];
-    for folder in
-        outside.map(|folder| root.join(folder)).iter().map(|p| p.as_path()).chain([Path::new("/"), Path::new("/etc")])
-    {
-        let refusal = ask_in(&daemon.client, "a::4", folder).await.refused(400, "workspace_not_allowed");
+    let outside =
+        ["elsewhere", "projects/../elsewhere", "projects/link", "projects/file", "projects/none", ".", "/", "/etc"];
+    for folder in outside.map(|folder| root.join(folder)) {
+        let refusal = ask_in(&daemon.client, "a::4", &folder).await.refused(400, "workspace_not_allowed");
         assert_eq!(refusal.param.as_deref(), Some("x-turnmux-workspace"));
         assert!(refusal.message.contains("server.workspace_roots"), "{folder:?}: {refusal:?}");
     }

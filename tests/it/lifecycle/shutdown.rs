@@ -125,3 +125,16 @@ async fn an_open_connection_does_not_hold_up_the_end() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     drop((idle, half));
 }
+
+#[tokio::test]
+async fn a_thread_outlives_a_daemon_that_is_killed() {
+    let mut daemon = Daemon::stand_in().start().await;
+    let first = daemon.client.session("a::b").ask("one").await;
+    let agent = daemon.agent("a::b").await;
+    daemon.signal(Signal::SIGKILL);
+    assert!(!daemon.ended().await.success());
+    gone(agent).await;
+    let next = Daemon::stand_in().scratch(daemon.share_scratch()).start().await;
+    let session = next.client.session("a::b").with("x-turnmux-thread", first.header("x-turnmux-thread").unwrap());
+    assert_eq!(session.ask("two").await.text(), "You said: two [turn 2]");
+}
