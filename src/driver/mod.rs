@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod claude_stream;
 mod port;
+pub mod scripted;
 
 pub use port::{
     Answer, Attachment, CHANNEL_MAX, Command, CommandId, CommandKind, Driver, DriverEvent, OpenRequest, Plan,

@@ -45,6 +45,8 @@ pub(super) struct Actor {
     seq: u64,
     attachment: Option<Attachment>,
     pid: Option<u32>,
+    /// What the machine knows of slow readers.
+    held: bool,
     member: Member,
     place: Option<Place>,
     ticket: Option<oneshot::Receiver<Place>>,
@@ -87,6 +89,7 @@ impl Actor {
             readers: Readers::default(),
             attachment: None,
             pid: None,
+            held: false,
             member: capacity.join(),
             place: None,
             ticket: None,
@@ -118,21 +121,22 @@ impl Actor {
                 Happened::Pressed => {}
                 Happened::Driver(event) => self.driver_event(event),
             }
-            self.publish();
+            self.note_pressure();
         }
         self.leave().await;
     }
 
     async fn wait(&mut self) -> Happened {
         let held = self.readers.holding();
-        let deadline = self.deadline(held);
+        let pressed = held && self.machine.streaming();
+        let deadline = self.deadline();
         tokio::select! {
             biased;
             Some(message) = self.inbox.recv() => Happened::Message(message),
             place = async { match &mut self.ticket { Some(ticket) => ticket.await.ok(), None => std::future::pending().await } } => Happened::Place(place),
             () = self.member.retire() => Happened::Retire,
             () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Happened::Time,
-            event = async { match &mut self.attachment { Some(a) => a.events.recv().await, None => std::future::pending().await } }, if !held => Happened::Driver(event),
+            event = async { match &mut self.attachment { Some(a) => a.events.recv().await, None => std::future::pending().await } }, if !pressed => Happened::Driver(event),
             happened = async {
                 // One borrow of the readers at a time: what is held goes first, and a reader that has left shows there too.
                 if held { self.readers.press().await; Happened::Pressed } else { Happened::ReaderLeft(self.readers.left().await) }
@@ -141,8 +145,8 @@ impl Actor {
     }
 
     /// The earlier of the machine's limit and that of a stalled reader.
-    fn deadline(&self, held: bool) -> Option<Instant> {
-        let machine = self.machine.deadline(held).map(Instant::from_std);
+    fn deadline(&self) -> Option<Instant> {
+        let machine = self.machine.deadline().map(Instant::from_std);
         let stall = self.readers.stalled_since().map(|since| since + self.machine.limits().reader_stall);
         [machine, stall].into_iter().flatten().min()
     }
@@ -154,7 +158,17 @@ impl Actor {
         {
             tracing::warn!(session = %self.machine.record().key, %turn, ?stall, "let a reader go that took nothing; its turn goes on");
         }
+        self.note_pressure();
         self.feed(Input::Tick);
+    }
+
+    /// Tells the machine when a reader begins or ceases to press back.
+    fn note_pressure(&mut self) {
+        let held = self.readers.holding();
+        if held != self.held {
+            self.held = held;
+            self.feed(Input::Held(held));
+        }
     }
 
     fn message(&mut self, message: Message) {
@@ -205,7 +219,10 @@ impl Actor {
 
     fn feed(&mut self, input: Input) {
         let now = Instant::now().into_std();
-        for effect in self.machine.handle(now, input) {
+        let effects = self.machine.handle(now, input);
+        // Before anybody hears of it: who is told of a turn finds it.
+        self.publish();
+        for effect in effects {
             self.carry_out(effect);
         }
     }
@@ -228,8 +245,10 @@ impl Actor {
                 }
             },
             Effect::ReleasePlace => {
+                // In this order: the line is shorter by one when the others are looked at.
                 self.place = None;
                 self.ticket = None;
+                self.member.mark_idle(false);
             }
             Effect::MarkIdle(idle) => self.member.mark_idle(idle),
             Effect::Open { driver, request } => self.attachment = Some(driver.0.open(request)),
@@ -304,20 +323,22 @@ impl Actor {
         });
     }
 
-    /// Off the list first, then whoever came in meanwhile is sent to the next task.
+    /// The record first, for the next task begins with it; then off the list; then whoever came in meanwhile is sent to
+    /// the next task.
     async fn leave(mut self) {
-        if let Some(unlist) = self.unlist.take() {
-            unlist();
-        }
         if self.machine.kept() {
             self.store.save(SessionRecord { seq: self.seq, ..self.machine.record().clone() });
+        }
+        if let Some(unlist) = self.unlist.take() {
+            unlist();
         }
         self.inbox.close();
         while let Some(message) = self.inbox.recv().await {
             match message {
                 Message::Submit { job, reply } => drop(reply.send(SubmitReply::Moved(job))),
                 Message::Interrupt { reply, .. } => drop(reply.send(None)),
-                Message::Finish { reply, .. } => drop(reply.send(())),
+                // Not carried out, so not answered: whoever asked asks again.
+                Message::Finish { reply, .. } => drop(reply),
             }
         }
     }

@@ -71,10 +71,8 @@ impl Readers {
             Ok(()) if last => {
                 self.open.remove(&turn);
             }
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                self.open.remove(&turn);
-            }
+            // That a reader has left is for `left` to say.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(event)) => {
                 tracing::debug!(%turn, "a slow reader holds up its agent");
                 self.stalled_since.get_or_insert_with(Instant::now);
@@ -108,32 +106,33 @@ impl Readers {
                 }
                 room.send(event);
             }
-            _ => self.let_go(turn),
+            _ => self.forget_held(turn),
         }
-        self.stalled_since = (!self.held.is_empty()).then(Instant::now);
+        self.stalled_since = self.holding().then(Instant::now);
     }
 
     /// Lets the reader go that events wait for: the turn goes on without it.
     pub(super) fn let_go_stalled(&mut self) -> Option<TurnId> {
         let turn = self.held.front()?.turn;
-        self.let_go(turn);
-        self.stalled_since = None;
+        self.open.remove(&turn);
+        self.forget_held(turn);
+        self.stalled_since = self.holding().then(Instant::now);
         Some(turn)
     }
 
-    fn let_go(&mut self, turn: TurnId) {
-        self.open.remove(&turn);
+    fn forget_held(&mut self, turn: TurnId) {
         self.held.retain(|event| event.turn != turn);
     }
 
-    /// The next turn whose reader was dropped. Never ends while there is no reader.
+    /// The next turn whose reader was dropped before it had everything. A reader that was let go does not count: its turn
+    /// is to go on. Never ends while there is no such reader.
     pub(super) async fn left(&mut self) -> TurnId {
-        match self.gone.next().await {
-            Some(turn) => {
+        while let Some(turn) = self.gone.next().await {
+            if self.open.remove(&turn).is_some() {
                 tracing::debug!(%turn, "the reader of a turn has left");
-                turn
+                return turn;
             }
-            None => std::future::pending().await,
         }
+        std::future::pending().await
     }
 }

@@ -6,6 +6,8 @@ mod delivery;
 pub mod machine;
 mod preface;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 pub use capacity::{Capacity, Place};
 pub use delivery::{EventReader, READER_MAX};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::actor::{Actor, INBOX_MAX, Message, SubmitReply};
@@ -116,10 +116,7 @@ impl Registry {
     pub async fn submit(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {
         let mut job = Box::new(job);
         for _ in 0..MOVES_MAX {
-            if self.inner.closing.load(Ordering::Acquire) {
-                return Err(Denial::ShuttingDown);
-            }
-            let handle = self.handle(key, &job);
+            let handle = self.handle(key, &job)?;
             let (reply, answer) = oneshot::channel();
             if let Err(mpsc::error::SendError(message)) = handle.inbox.send(Message::Submit { job, reply }).await {
                 // The task is gone. Had it ended in order it would be off the list; one that panicked is taken off here.
@@ -176,23 +173,25 @@ impl Registry {
 
     /// Takes the session's thread away: its next turn begins a new one. False when there is no such session.
     pub async fn reset(&self, key: &SessionKey) -> bool {
-        if self.finish(key, After::Reset).await {
-            return true;
-        }
-        let Some(mut record) = self.inner.config.store.load(key) else { return false };
-        record.thread = None;
-        record.instructions = None;
-        record.generation += 1;
-        self.inner.config.store.save(record);
-        true
+        self.finish(key, After::Reset, |store| {
+            let Some(mut record) = store.load(key) else { return false };
+            record.thread = None;
+            record.instructions = None;
+            record.generation += 1;
+            store.save(record);
+            true
+        })
+        .await
     }
 
     /// Ends the session and forgets it. False when there is no such session.
     pub async fn close(&self, key: &SessionKey) -> bool {
-        let live = self.finish(key, After::Close).await;
-        let known = self.inner.config.store.load(key).is_some();
-        self.inner.config.store.remove(key);
-        live || known
+        self.finish(key, After::Close, |store| {
+            let known = store.load(key).is_some();
+            store.remove(key);
+            known
+        })
+        .await
     }
 
     /// The tenant's sessions, in the order of their keys.
@@ -227,10 +226,22 @@ impl Registry {
         let _ = running.wait_for(|&running| running == 0).await;
     }
 
-    async fn finish(&self, key: &SessionKey, after: After) -> bool {
-        let Some(handle) = self.find(key) else { return false };
-        let (reply, done) = oneshot::channel();
-        handle.inbox.send(Message::Finish { after, reply }).await.is_ok() && done.await.is_ok()
+    /// Has the session's task carry it out, or does it to the record of a session that has none.
+    async fn finish(&self, key: &SessionKey, after: After, unloaded: impl Fn(&dyn SessionStore) -> bool) -> bool {
+        for _ in 0..MOVES_MAX {
+            let handle = match self.inner.tasks.entry(key.clone()) {
+                Entry::Occupied(entry) => entry.get().clone(),
+                // The entry is locked meanwhile, so no task begins with the old record.
+                Entry::Vacant(_entry) => return unloaded(&*self.inner.config.store),
+            };
+            let (reply, done) = oneshot::channel();
+            if handle.inbox.send(Message::Finish { after, reply }).await.is_err() {
+                self.inner.unlist(key, handle.generation);
+            } else if done.await.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 
     fn find(&self, key: &SessionKey) -> Option<Handle> {
@@ -238,8 +249,14 @@ impl Registry {
     }
 
     /// The session's task; a new one where it has none. Two callers get the same.
-    fn handle(&self, key: &SessionKey, job: &Job) -> Handle {
-        self.inner.tasks.entry(key.clone()).or_insert_with(|| self.inner.start(key, job)).value().clone()
+    fn handle(&self, key: &SessionKey, job: &Job) -> Result<Handle, Denial> {
+        let entry = self.inner.tasks.entry(key.clone());
+        // Read under the entry's lock: a shutdown says that it closes and then goes through the list, so a task that it
+        // does not find there is not begun.
+        if self.inner.closing.load(Ordering::Acquire) {
+            return Err(Denial::ShuttingDown);
+        }
+        Ok(entry.or_insert_with(|| self.inner.start(key, job)).value().clone())
     }
 
     fn view(&self, record: SessionRecord) -> SessionView {
@@ -279,11 +296,7 @@ impl Inner {
             let _counted = counted;
             actor.run().await;
         });
-        let handle = Handle { generation, inbox, live };
-        if self.closing.load(Ordering::Acquire) {
-            handle.tell(After::Shutdown);
-        }
-        handle
+        Handle { generation, inbox, live }
     }
 
     fn unlist(&self, key: &SessionKey, generation: u64) {

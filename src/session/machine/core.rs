@@ -27,12 +27,14 @@ pub struct Machine {
     pub(super) state: State,
     pub(super) queue: VecDeque<Job>,
     record: SessionRecord,
-    /// The id that the next new thread gets.
+    /// The id that the next new thread gets; never one that an agent was given before, for claude takes each once only.
     planned: ThreadId,
     /// What the attachment was opened with, changes included.
     attached: Option<Attached>,
     /// What is to follow when the process is gone.
     after: Option<After>,
+    /// A slow reader presses back: nothing is taken from the agent, so its silence is not its own.
+    pub(super) held: bool,
     failures: u32,
     /// The session was closed: its record is gone for good.
     forgotten: bool,
@@ -54,7 +56,7 @@ pub(super) enum State {
 }
 
 /// The turn that the agent was given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Active {
     pub(super) turn: TurnId,
     command: CommandId,
@@ -82,6 +84,7 @@ impl Machine {
             planned: ThreadId::generate(),
             attached: None,
             after: None,
+            held: false,
             failures: 0,
             forgotten: false,
             next_command: 0,
@@ -98,6 +101,7 @@ impl Machine {
             Input::Driver(event) => self.driver(now, event),
             Input::Interrupt { turn, reason } => self.interrupt(now, turn, TurnEnding::Interrupted { reason }),
             Input::ReaderGone(turn) => self.reader_gone(now, turn),
+            Input::Held(held) => self.hold(now, held),
             Input::Retire => {
                 if matches!(self.state, State::Idle { .. }) && self.queue.is_empty() {
                     self.stop(now);
@@ -125,6 +129,12 @@ impl Machine {
     /// Whether the turn is neither over nor unknown.
     pub fn owes(&self, turn: TurnId) -> bool {
         self.active() == Some(turn) || self.queue.iter().any(|job| job.turn == turn)
+    }
+
+    /// Whether what the agent says goes to a reader. Only then does it help to take nothing from the agent while that
+    /// reader is slow; the end of a turn, of a start or of a process is always taken.
+    pub fn streaming(&self) -> bool {
+        matches!(self.state, State::Active(_))
     }
 
     /// The first turn that has not ended, as an interrupt without a name means it.
@@ -173,6 +183,10 @@ impl Machine {
 
     /// The thread that the next turn will belong to, as far as is known.
     pub fn thread(&self) -> &ThreadId {
+        if self.after == Some(After::Reset) {
+            // What is there now goes before the next turn begins.
+            return &self.planned;
+        }
         self.record.thread.as_ref().or(self.attached.as_ref().map(|a| &a.thread)).unwrap_or(&self.planned)
     }
 
@@ -182,12 +196,10 @@ impl Machine {
         let turn = job.turn;
         if let Err(denial) = self.admit(&job) {
             self.out.push(Effect::Deny { turn, denial });
-            return self.settle(now);
-        }
-        if let Some(thread) = &job.request.thread {
-            self.record.thread = Some(thread.clone());
+            return;
         }
         if !self.bound() {
+            self.record.thread.clone_from(&job.request.thread);
             self.record.directory.clone_from(&job.directory);
             job.driver.name().clone_into(&mut self.record.driver);
         }
@@ -211,10 +223,8 @@ impl Machine {
         if self.queue.len() >= self.policy.queue_max {
             return Err(Denial::QueueFull { queue_max: self.policy.queue_max });
         }
-        if let (Some(wanted), Some(bound)) = (&job.request.thread, &self.record.thread)
-            && wanted != bound
-        {
-            return Err(Denial::OtherThread { bound: bound.clone() });
+        if self.bound() && job.request.thread.as_ref().is_some_and(|wanted| wanted != self.thread()) {
+            return Err(Denial::OtherThread { bound: self.thread().clone() });
         }
         if self.bound() && job.driver.name() != self.record.driver {
             return Err(Denial::OtherDriver {
@@ -229,7 +239,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Whether the session's driver and directory are settled: it has a thread, or is about to.
+    /// Whether the session's thread, driver and directory are settled: it has a thread, or is about to.
     fn bound(&self) -> bool {
         self.record.thread.is_some() || self.attached.is_some() || !self.queue.is_empty()
     }
@@ -268,13 +278,13 @@ impl Machine {
         };
         let (spec, driver) = (job.spec.clone(), job.driver.clone());
         let wanted = self.wanted(job);
-        let (origin, options) = match &self.record.thread {
+        let (origin, options) = match self.record.thread.clone() {
             // What the thread goes by is what it was started with; what is new is told with the turn.
             Some(thread) => (
-                ThreadOrigin::Resume(thread.clone()),
+                ThreadOrigin::Resume(thread),
                 TurnOptions { system_prompt: self.record.instructions.clone(), ..wanted },
             ),
-            None => (ThreadOrigin::New(self.planned.clone()), wanted),
+            None => (ThreadOrigin::New(std::mem::replace(&mut self.planned, ThreadId::generate())), wanted),
         };
         self.attached =
             Some(Attached { spec: spec.clone(), options: options.clone(), thread: origin.thread().clone() });
@@ -375,7 +385,7 @@ impl Machine {
             }
             DriverEvent::Alive => {
                 if let State::Active(active) = &mut self.state {
-                    (active.since, active.last) = (now, now);
+                    active.alive(now);
                 }
             }
             DriverEvent::Asked(question) => self.asked(question),
@@ -402,12 +412,12 @@ impl Machine {
 
     /// Nobody who could answer is there, so the answer is no.
     fn asked(&mut self, question: Question) {
-        let Some(turn) = self.active() else { return };
+        let (Some(turn), Some(attached)) = (self.active(), &self.attached) else { return };
         let message = format!(
             "Permission denied: this session asks before `{}` may run, and nobody is there to answer. Whoever runs turnmux \
              can allow file changes with `--permission accept_edits`, or everything with `--permission bypass`, or set \
              `permission` under [backends.{}] in turnmux.toml.",
-            question.tool, self.record.backend
+            question.tool, attached.spec.id
         );
         self.command(CommandKind::Answer { question: question.id, answer: Answer::Deny { message } });
         if matches!(self.state, State::Active(_)) {
@@ -426,10 +436,7 @@ impl Machine {
             _ => return,
         };
         self.failures = 0;
-        self.record.turns += 1;
-        // From here on the agent has something that can be resumed.
-        self.record.thread = self.attached.as_ref().map(|attached| attached.thread.clone());
-        self.out.push(Effect::Save(self.record.clone()));
+        self.keep_thread();
         self.end(turn, ending);
         self.idle(now);
     }
@@ -442,38 +449,37 @@ impl Machine {
         match std::mem::replace(&mut self.state, State::NotLoaded) {
             State::Starting { .. } => {
                 self.failures += 1;
-                // claude takes an id for a new thread once only.
-                self.planned = ThreadId::generate();
                 if let Some(job) = self.queue.pop_front() {
                     self.end(job.turn, TurnEnding::Failed(error));
                 }
             }
-            State::Active(active) => {
-                if active.begun {
-                    // The agent has written the thread down by now; what it did is not lost on the next turn.
-                    self.record.thread = self.attached.as_ref().map(|attached| attached.thread.clone());
-                    self.record.turns += 1;
-                    self.out.push(Effect::Save(self.record.clone()));
-                }
-                self.planned = ThreadId::generate();
-                self.end(active.turn, TurnEnding::Failed(error));
-            }
-            State::Interrupting { active, ending, .. } => {
-                if active.begun {
-                    self.record.thread = self.attached.as_ref().map(|attached| attached.thread.clone());
-                    self.out.push(Effect::Save(self.record.clone()));
-                }
-                self.planned = ThreadId::generate();
-                self.end(active.turn, ending);
-            }
+            State::Active(active) => self.lost(&active, TurnEnding::Failed(error)),
+            State::Interrupting { active, ending, .. } => self.lost(&active, ending),
             State::Idle { .. } | State::Stopping { .. } => {}
             other => {
                 self.state = other;
                 return;
             }
         }
-        self.release();
+        self.attached = None;
+        self.out.push(Effect::ReleasePlace);
         self.settle(now);
+    }
+
+    /// The running turn ends with its process, not by the agent's word.
+    fn lost(&mut self, active: &Active, ending: TurnEnding) {
+        if active.begun {
+            // The agent has written the thread down by now; what it did is not lost on the next turn.
+            self.keep_thread();
+        }
+        self.end(active.turn, ending);
+    }
+
+    /// From here on the agent has something that can be resumed.
+    fn keep_thread(&mut self) {
+        self.record.turns += 1;
+        self.record.thread = self.attached.as_ref().map(|attached| attached.thread.clone());
+        self.out.push(Effect::Save(self.record.clone()));
     }
 
     // ── stopping ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -528,16 +534,17 @@ impl Machine {
         }
     }
 
-    /// Leaves the line for a place.
+    /// Leaves the line for a place, or stops putting the start off.
     fn unwait(&mut self, now: Instant) {
-        self.state = State::NotLoaded;
-        self.release();
+        if matches!(std::mem::replace(&mut self.state, State::NotLoaded), State::Waiting { .. }) {
+            self.out.push(Effect::ReleasePlace);
+        }
         self.settle(now);
     }
 
-    /// Ends the process; the thread stays.
+    /// Ends the process; the thread stays. An idle one remains marked as such until it is gone: its place is on the way
+    /// to whoever waits for one, so that no second process is ended for the same newcomer.
     fn stop(&mut self, now: Instant) {
-        self.out.push(Effect::MarkIdle(false));
         self.command(CommandKind::Detach);
         self.state = State::Stopping { since: now };
     }
@@ -549,7 +556,6 @@ impl Machine {
                 self.record.thread = None;
                 self.record.instructions = None;
                 self.record.generation += 1;
-                self.planned = ThreadId::generate();
                 self.failures = 0;
                 self.out.push(Effect::Save(self.record.clone()));
                 self.out.push(Effect::Finished);
@@ -564,10 +570,20 @@ impl Machine {
         }
     }
 
+    fn hold(&mut self, now: Instant, held: bool) {
+        self.held = held;
+        if let State::Active(active) = &mut self.state
+            && !held
+        {
+            // What the agent said meanwhile is taken only now.
+            active.alive(now);
+        }
+    }
+
     // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     fn tick(&mut self, now: Instant) {
-        if self.deadline(false).is_none_or(|at| at > now) {
+        if self.deadline().is_none_or(|at| at > now) {
             return;
         }
         let limits = &self.policy.limits;
@@ -597,7 +613,6 @@ impl Machine {
                     ),
                 );
                 self.failures += 1;
-                self.planned = ThreadId::generate();
                 if let Some(job) = self.queue.pop_front() {
                     self.end(job.turn, TurnEnding::Failed(error));
                 }
@@ -609,11 +624,8 @@ impl Machine {
                 self.interrupt(now, None, ending);
             }
             State::Interrupting { active, ending, .. } => {
-                let (turn, ending, begun) = (active.turn, ending.clone(), active.begun);
-                if begun {
-                    self.record.thread = self.attached.as_ref().map(|attached| attached.thread.clone());
-                }
-                self.end(turn, ending);
+                let (active, ending) = (active.clone(), ending.clone());
+                self.lost(&active, ending);
                 self.stop(now);
             }
             State::Stopping { .. } => {
@@ -631,7 +643,7 @@ impl Machine {
         if active.reader_gone.is_some_and(|gone| gone + self.policy.disconnect_grace <= now) {
             return client_gone();
         }
-        let message = if !active.begun && active.since + limits.first_event <= now {
+        let message = if !active.begun && !self.held && active.since + limits.first_event <= now {
             format!("the agent showed no sign of life for {:?} (`limits.first_event`)", limits.first_event)
         } else if limits.turn.is_some_and(|limit| active.since + limit <= now) {
             format!("the turn took longer than {:?} (`limits.turn`)", limits.turn.unwrap_or_default())
@@ -663,11 +675,6 @@ impl Machine {
         }
     }
 
-    fn release(&mut self) {
-        self.attached = None;
-        self.out.push(Effect::ReleasePlace);
-    }
-
     fn command(&mut self, kind: CommandKind) -> CommandId {
         self.next_command += 1;
         let id = self.next_command;
@@ -687,6 +694,16 @@ impl Machine {
 
     fn end(&mut self, turn: TurnId, ending: TurnEnding) {
         self.emit(turn, EventKind::Ended(ending));
+    }
+}
+
+impl Active {
+    /// A sign of life that is no event of the turn: its waits start anew, but a turn that runs gets no more time for it.
+    fn alive(&mut self, now: Instant) {
+        self.last = now;
+        if !self.begun {
+            self.since = now;
+        }
     }
 }
 

@@ -6,9 +6,8 @@ use super::Machine;
 use super::core::State;
 
 impl Machine {
-    /// When [`super::Input::Tick`] is due. While the reader presses back (`held`) the agent's silence is not its own, so
-    /// that limit rests.
-    pub fn deadline(&self, held: bool) -> Option<Instant> {
+    /// When [`super::Input::Tick`] is due. While a reader presses back, the limits on the agent's silence rest.
+    pub fn deadline(&self) -> Option<Instant> {
         let limits = &self.policy.limits;
         match &self.state {
             State::NotLoaded | State::Closed => None,
@@ -19,8 +18,8 @@ impl Machine {
             State::Interrupting { since, .. } => Some(*since + limits.interrupt),
             State::Stopping { since } => Some(*since + self.stop_limit()),
             State::Active(active) => [
-                (!active.begun).then(|| active.since + limits.first_event),
-                limits.silence.filter(|_| !held).map(|limit| active.last + limit),
+                (!active.begun && !self.held).then(|| active.since + limits.first_event),
+                limits.silence.filter(|_| !self.held).map(|limit| active.last + limit),
                 limits.turn.map(|limit| active.since + limit),
                 active.reader_gone.map(|gone| gone + self.policy.disconnect_grace),
             ]

@@ -21,6 +21,8 @@
 
 mod core;
 mod deadline;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use core::Machine;

@@ -112,6 +112,8 @@ pub enum Input {
     },
     /// Nobody reads this turn any more.
     ReaderGone(TurnId),
+    /// A slow reader holds up the agent, or does no longer.
+    Held(bool),
     /// The place is wanted by another session.
     Retire,
     /// The session is to end, in one way or another.

@@ -1,0 +1,200 @@
+//! All that a session's task sees of its session, and what must hold of it after each step.
+
+use std::collections::HashSet;
+
+use super::*;
+
+/// What the agent is at, as its commands and events tell.
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) thread: ThreadId,
+    pub(super) new: bool,
+    pub(super) ready: bool,
+    pub(super) begun: bool,
+    /// The turn that it was given and did not end.
+    pub(super) turn: Option<(CommandId, TurnId)>,
+    pub(super) given: usize,
+    pub(super) interrupted: bool,
+    pub(super) detached: bool,
+}
+
+pub(super) struct World {
+    pub(super) machine: Machine,
+    pub(super) policy: Policy,
+    pub(super) now: Instant,
+    pub(super) jobs: HashMap<TurnId, Job>,
+    pub(super) accepted: Vec<TurnId>,
+    pub(super) ended: HashSet<TurnId>,
+    pub(super) denied: HashSet<TurnId>,
+    pub(super) started: HashSet<TurnId>,
+    /// The turn that was started last and has not ended.
+    pub(super) active: Option<TurnId>,
+    pub(super) asked: bool,
+    pub(super) granted: bool,
+    pub(super) agent: Option<Agent>,
+    pub(super) threads: HashSet<ThreadId>,
+    pub(super) last_command: CommandId,
+    pub(super) closing: bool,
+}
+
+impl World {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            machine: Machine::new(record(), policy.clone()),
+            policy,
+            now: Instant::now(),
+            jobs: HashMap::new(),
+            accepted: Vec::new(),
+            ended: HashSet::new(),
+            denied: HashSet::new(),
+            started: HashSet::new(),
+            active: None,
+            asked: false,
+            granted: false,
+            agent: None,
+            threads: HashSet::new(),
+            last_command: 0,
+            closing: false,
+        }
+    }
+
+    pub(super) fn agent_says(&mut self, event: DriverEvent) {
+        if let Some(agent) = &mut self.agent {
+            match &event {
+                DriverEvent::Ready { .. } => agent.ready = true,
+                DriverEvent::Began { .. } => agent.begun = agent.turn.is_some(),
+                DriverEvent::TurnEnded(_) => (agent.turn, agent.begun) = (None, false),
+                DriverEvent::Acked { command, result: Err(_) } if agent.turn.is_some_and(|(id, _)| id == *command) => {
+                    (agent.turn, agent.begun) = (None, false);
+                }
+                DriverEvent::Closed(_) => self.agent = None,
+                _ => {}
+            }
+        }
+        self.feed(Input::Driver(event));
+    }
+
+    pub(super) fn feed(&mut self, input: Input) {
+        let record = self.machine.record().clone();
+        let effects = self.machine.handle(self.now, input);
+        let last = effects.len().saturating_sub(1);
+        for (at, effect) in effects.iter().enumerate() {
+            if matches!(effect, Effect::AcquirePlace) {
+                assert_eq!(at, last, "a task that has a place at once says so at once, before what stands behind");
+            }
+            self.carry_out(effect, &record);
+        }
+        self.check();
+    }
+
+    fn carry_out(&mut self, effect: &Effect, before: &SessionRecord) {
+        match effect {
+            Effect::Accept { turn, .. } => {
+                assert!(self.jobs.contains_key(turn) && !self.denied.contains(turn) && !self.accepted.contains(turn));
+                assert!(!self.closing, "a session that closes takes nothing");
+                self.accepted.push(*turn);
+            }
+            Effect::Deny { turn, .. } => {
+                assert!(!self.accepted.contains(turn) && self.denied.insert(*turn));
+            }
+            Effect::AcquirePlace => assert!(!std::mem::replace(&mut self.asked, true), "a place is asked for once"),
+            Effect::ReleasePlace => {
+                assert!(std::mem::replace(&mut self.asked, false), "only what was asked for is given back");
+                assert!(self.agent.is_none(), "a place is given back when the process is gone");
+                self.granted = false;
+            }
+            Effect::Open { request, .. } => self.opens(request),
+            Effect::DropAttachment => assert!(self.agent.take().is_some()),
+            Effect::Command(command) => {
+                assert!(command.id > self.last_command, "each command has a number of its own");
+                self.last_command = command.id;
+                self.told(command.id, &command.kind, before);
+            }
+            Effect::Emit(turn, kind) => {
+                assert!(self.accepted.contains(turn), "only a turn that was taken has events");
+                assert!(!self.ended.contains(turn), "nothing comes after the end");
+                match kind {
+                    EventKind::Waiting(_) => assert!(!self.started.contains(turn)),
+                    EventKind::Ended(_) => {
+                        self.ended.insert(*turn);
+                        self.active.take_if(|active| active == turn);
+                    }
+                    _ => assert_eq!(self.active, Some(*turn), "only the running turn has {kind:?}"),
+                }
+            }
+            Effect::Remove => assert!(self.closing),
+            Effect::MarkIdle(_) | Effect::Save(_) | Effect::Finished => {}
+        }
+    }
+
+    fn opens(&mut self, request: &OpenRequest) {
+        assert!(self.asked && self.granted, "a process needs a place");
+        assert!(self.agent.is_none(), "one process at a time");
+        let new = matches!(request.origin, ThreadOrigin::New(_));
+        let thread = request.origin.thread().clone();
+        let named = thread == super::thread(1) || thread == super::thread(2);
+        if new {
+            assert!(!named && self.threads.insert(thread.clone()), "an id for a new thread is used once");
+        } else {
+            assert!(named || self.threads.contains(&thread), "only what is known can be resumed");
+        }
+        self.agent = Some(Agent {
+            thread,
+            new,
+            ready: false,
+            begun: false,
+            turn: None,
+            given: 0,
+            interrupted: false,
+            detached: false,
+        });
+    }
+
+    fn told(&mut self, id: CommandId, kind: &CommandKind, before: &SessionRecord) {
+        let agent = self.agent.as_mut().expect("commands need a process");
+        assert!(!agent.detached, "nothing comes after Detach");
+        match kind {
+            CommandKind::StartTurn { turn, input, .. } => {
+                let first = self.accepted.iter().find(|turn| !self.ended.contains(turn));
+                assert_eq!(first, Some(turn), "turns begin in the order in which they were accepted");
+                assert!(self.started.insert(*turn), "a turn is given to an agent once");
+                assert_eq!(self.active.replace(*turn), None, "one turn at a time");
+                let job = &self.jobs[turn];
+                if let Some(wanted) = job.request.thread.as_ref().filter(|wanted| wanted.as_str().starts_with("0000")) {
+                    assert_eq!(agent.thread, *wanted, "a turn runs in the thread that it names");
+                }
+                let told = input.preface.iter().any(|block| block.contains("<conversation_so_far>"));
+                assert!(!told || (agent.new && !job.request.history.is_empty()));
+                if agent.given == 0 && agent.new && before.thread.is_none() {
+                    assert_eq!(told, !job.request.history.is_empty(), "a new thread is told what came before");
+                }
+                (agent.turn, agent.begun, agent.interrupted) = (Some((id, *turn)), false, false);
+                agent.given += 1;
+            }
+            CommandKind::Interrupt => {
+                assert!(self.active.is_some(), "only a running turn can be interrupted");
+                assert!(!std::mem::replace(&mut agent.interrupted, true), "a turn is interrupted once");
+            }
+            CommandKind::Detach => agent.detached = true,
+            _ => assert!(self.active.is_some()),
+        }
+    }
+
+    fn check(&self) {
+        let owed: Vec<_> = self.accepted.iter().filter(|turn| !self.ended.contains(turn)).collect();
+        let waiting = owed.len() - usize::from(self.active.is_some());
+        assert!(self.machine.queued() <= self.policy.queue_max, "the queue is bounded");
+        assert_eq!(self.machine.queued(), waiting, "what was taken waits, runs or has ended");
+        assert_eq!(self.machine.active(), self.active);
+        assert!(self.accepted.iter().all(|turn| self.machine.owes(*turn) != self.ended.contains(turn)));
+        let unlimited = self.machine.streaming() && !self.machine.done();
+        if !owed.is_empty() || self.agent.is_some() || self.asked {
+            assert!(!self.machine.done());
+            assert!(unlimited || self.machine.deadline().is_some(), "no state lasts for ever");
+        }
+        if self.machine.done() {
+            assert!(owed.is_empty() && self.agent.is_none() && !self.asked);
+            assert_eq!(self.machine.deadline(), None);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Sessions with their tasks, over the scripted agent. Time is paused unless a test needs real threads: a wait passes at
+//! once when nothing else is to do, so that no test sleeps and none depends on how busy the machine is.
+
+mod capacity;
+mod delivery;
+mod lives;
+mod races;
+mod shutdown;
+mod slow_readers;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Accepted, Capacity, Denial, EventReader, Interrupted, Job, Policy, Registry, RegistryConfig, SessionView};
+use crate::driver::scripted::Scripted;
+use crate::protocol::{BackendId, BackendSpec, CommandPolicy, EnvPolicy, Event, EventKind, Limits, Permission};
+use crate::protocol::{SessionKey, TenantId, TurnEnding, TurnId, TurnRequest, WaitReason};
+use crate::store::MemoryStore;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// More than any wait of a session with these limits. Where it passes, something hangs.
+const LONG: Duration = Duration::from_secs(60 * 60);
+
+struct World {
+    registry: Arc<Registry>,
+    driver: Scripted,
+    spec: BackendSpec,
+}
+
+struct Setup {
+    policy: Policy,
+    max_live: usize,
+    args: Vec<String>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        let policy = Policy {
+            limits: Limits::default(),
+            idle_timeout: 600 * SECOND,
+            unnamed_idle_timeout: 30 * SECOND,
+            queue_max: 16,
+            disconnect_grace: Duration::ZERO,
+        };
+        let mut setup = Setup { policy, max_live: 8, args: Vec::new() };
+        change(&mut setup);
+        let registry = Registry::new(RegistryConfig {
+            policy: setup.policy,
+            capacity: Capacity::new(setup.max_live),
+            store: Arc::new(MemoryStore::new(100)),
+        });
+        let spec = BackendSpec {
+            id: BackendId::new("scripted"),
+            driver: "scripted".into(),
+            command: String::new(),
+            args: setup.args,
+            env: BTreeMap::new(),
+            env_policy: EnvPolicy::Inherit,
+            model: None,
+            workspace: None,
+            permission: Permission::Ask,
+            system_prompt: None,
+            effort: None,
+            commands: CommandPolicy::Literal,
+        };
+        Self { registry: Arc::new(registry), driver: Scripted::default(), spec }
+    }
+
+    fn job(&self, input: &str) -> Job {
+        let request = TurnRequest {
+            backend: self.spec.id.clone(),
+            workspace: None,
+            thread: None,
+            instructions: None,
+            history: Vec::new(),
+            input: input.into(),
+            unnamed: false,
+        };
+        let (spec, driver) = (Arc::new(self.spec.clone()), Arc::new(self.driver.clone()));
+        Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/work") }
+    }
+
+    async fn try_submit(&self, chat: &str, input: &str) -> Result<Accepted, Denial> {
+        within("an answer to a submission", self.registry.submit(&key(chat), self.job(input))).await
+    }
+
+    async fn submit(&self, chat: &str, input: &str) -> Accepted {
+        self.try_submit(chat, input).await.unwrap()
+    }
+
+    /// A whole turn; the answer's text.
+    async fn ask(&self, chat: &str, input: &str) -> String {
+        text(&ending(&mut self.submit(chat, input).await.reader).await)
+    }
+
+    async fn interrupt(&self, chat: &str) -> Interrupted {
+        let key = key(chat);
+        within("an interrupt", self.registry.interrupt(&key, None, "asked to", 20 * SECOND)).await
+    }
+
+    fn view(&self, chat: &str) -> SessionView {
+        self.registry.get(&key(chat)).unwrap()
+    }
+
+    /// Processes that live, by the capacity's count; the driver's count must be the same.
+    fn live(&self) -> usize {
+        let live = self.registry.counts().2;
+        assert_eq!(self.driver.live(), live);
+        live
+    }
+}
+
+fn key(chat: &str) -> SessionKey {
+    SessionKey::new(TenantId::local(), Some("main"), Some(chat)).unwrap()
+}
+
+/// Waits with a limit, and says what was waited for.
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LONG, future).await.unwrap_or_else(|_| panic!("{what} did not come"))
+}
+
+/// Lets paused time pass, and everybody do what is to be done meanwhile.
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// The rest of a reader's events, to its end.
+async fn rest(reader: &mut EventReader) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some(event) = within("an event", reader.next()).await {
+        events.push(event);
+    }
+    events
+}
+
+/// The turn's ending, which is its last event and the only one of its kind.
+async fn ending(reader: &mut EventReader) -> TurnEnding {
+    let events = rest(reader).await;
+    let endings = events.iter().filter(|event| matches!(event.kind, EventKind::Ended(_))).count();
+    assert_eq!(endings, 1, "{events:?}");
+    match events.last().map(|event| &event.kind) {
+        Some(EventKind::Ended(ending)) => ending.clone(),
+        _ => panic!("the ending is not the last: {events:?}"),
+    }
+}
+
+fn text(ending: &TurnEnding) -> String {
+    match ending {
+        TurnEnding::Completed { text, .. } => text.clone(),
+        other => panic!("{other:?}"),
+    }
+}
