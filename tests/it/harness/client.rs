@@ -35,6 +35,8 @@ pub(crate) struct Stream {
     pub(crate) headers: HeaderMap,
     body: Incoming,
     buffer: Vec<u8>,
+    /// How much of the buffer holds no end of an event.
+    searched: usize,
 }
 
 /// The request's body for one user message.
@@ -77,7 +79,7 @@ impl Client {
     pub(crate) async fn stream_body(&self, body: &Value) -> Stream {
         let response = self.send(Method::POST, "/v1/chat/completions", body.to_string().into()).await;
         let (parts, body) = response.into_parts();
-        Stream { status: parts.status, headers: parts.headers, body, buffer: Vec::new() }
+        Stream { status: parts.status, headers: parts.headers, body, buffer: Vec::new(), searched: 0 }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -136,11 +138,15 @@ impl Stream {
     /// The next `data:` line: a chunk as JSON, or `[DONE]` as a string. None at the end.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
-            if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+            if let Some(end) = memchr::memmem::find(&self.buffer[self.searched..], b"\n\n") {
+                let end = self.searched + end;
+                self.searched = 0;
                 let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
                 let data = event.strip_prefix(b"data: ").expect("an event is a data line").trim_ascii_end();
                 return Some(serde_json::from_slice(data).unwrap_or_else(|_| json!(String::from_utf8_lossy(data))));
             }
+            // Once is enough, for events may be large; the last byte may be half of what is looked for.
+            self.searched = self.buffer.len().saturating_sub(1);
             let frame = within("the next piece of a stream", self.body.frame()).await?;
             self.buffer.extend_from_slice(frame.ok()?.data_ref()?);
         }
