@@ -69,8 +69,11 @@ impl Local {
             .or_else(|| agent.and_then(|agent| agent.workspace.clone()))
             .or_else(|| spec.workspace.clone())
             .unwrap_or_else(|| self.config.directory.clone());
-        // Said before any promise is made: a caller that streams gets a real status for what can be known now.
-        driver.check(spec, &directory)?;
+        // Said before any promise is made: a caller that streams gets a real status for what can be known now. A process
+        // that runs has answered the question, and looking a program up costs a warm turn some system calls per folder.
+        if !self.registry.has_process(key) {
+            driver.check(spec, &directory)?;
+        }
         Ok(Job { turn: TurnId::generate(), request, spec: spec.clone(), driver, directory })
     }
 }

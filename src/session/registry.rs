@@ -244,6 +244,11 @@ impl Registry {
         false
     }
 
+    /// Whether the session's process runs and was ready; it may end at any moment.
+    pub fn has_process(&self, key: &SessionKey) -> bool {
+        self.inner.tasks.get(key).is_some_and(|entry| entry.live.borrow().pid.is_some())
+    }
+
     fn find(&self, key: &SessionKey) -> Option<Handle> {
         self.inner.tasks.get(key).map(|entry| entry.value().clone())
     }
