@@ -83,3 +83,20 @@ async fn a_process_that_could_not_start_gives_its_place_back() {
     world.spec.args = Vec::new();
     assert_eq!(world.ask("2", "hello").await, "hello");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_wants_its_place_back_is_a_newcomer_like_any_other() {
+    let world = World::with(|setup| {
+        setup.max_live = 2;
+        setup.args = vec!["stop=2s".into()];
+    });
+    world.ask("1", "hello").await;
+    world.ask("2", "hello").await;
+    let mut newcomer = world.submit("3", "!never").await;
+    pass(SECOND).await;
+    assert_eq!(world.view("1").state, "stopping", "it makes room for 3");
+    assert!(world.ask("1", "!where").await.contains("origin=resume"));
+    assert_eq!(world.view("2").state, "not_loaded", "and 2 makes room for it");
+    world.interrupt("3").await;
+    ending(&mut newcomer.reader).await;
+}
