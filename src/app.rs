@@ -25,6 +25,12 @@ const LAST_BYTES: Duration = Duration::from_secs(2);
 /// What a driver gets beyond its own bounds to say that an agent did not start.
 const DRIVER_SLACK: Duration = Duration::from_secs(5);
 
+/// After a second signal the agents have so long to end their turns by themselves, …
+const HURRIED_TURNS: Duration = Duration::from_secs(1);
+
+/// … and then so long from SIGTERM to SIGKILL.
+const HURRIED_TERM: Duration = Duration::from_secs(1);
+
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -102,14 +108,14 @@ impl App {
         self.address
     }
 
-    /// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order: no new turns, the running ones finish up to the grace, the
-    /// processes end, the last bytes go out. A second signal cuts the grace short.
+    /// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order: no new turns, the running ones finish up to the grace,
+    /// the processes end, the last bytes go out. A second signal forces.
     pub async fn run(self) {
         let Self { server, local, supervisor, shutdown_grace, stop, mut stops, .. } = self;
         let drained = async {
             stops.next().await;
-            tracing::info!(grace = ?shutdown_grace, "shutting down; once more to hurry");
-            local.registry().shutdown(shutdown_grace, stops.next()).await;
+            tracing::info!(grace = ?shutdown_grace, "shutting down; once more to force it");
+            drain(local.registry(), &supervisor, shutdown_grace, &mut stops).await;
         };
         server.run(drained, LAST_BYTES).await;
         let report = supervisor.shutdown(stop.term).await;
@@ -118,6 +124,30 @@ impl App {
         }
         tracing::info!("stopped");
     }
+}
+
+/// Returns when every accepted turn has its ending and every session's process is gone.
+async fn drain(registry: &Registry, supervisor: &Supervisor, grace: Duration, stops: &mut Stops) {
+    registry.shut_down();
+    let forced = tokio::select! {
+        () = registry.emptied() => return,
+        () = tokio::time::sleep(grace) => false,
+        () = stops.next() => true,
+    };
+    tracing::info!(forced, "stopping the turns that still run");
+    registry.shut_down_now();
+    let patience = async {
+        if !forced {
+            stops.next().await;
+        }
+        tokio::time::sleep(HURRIED_TURNS).await;
+    };
+    tokio::select! {
+        () = registry.emptied() => return,
+        () = patience => {}
+    }
+    // Sessions whose process is gone have nothing left to wait for.
+    tokio::join!(supervisor.shutdown(HURRIED_TERM), registry.emptied());
 }
 
 /// The signals that mean stop.

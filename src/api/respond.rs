@@ -14,7 +14,7 @@ use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
 use crate::dispatch::{Denial, Refusal};
-use crate::protocol::{ErrorKind, TurnEnding, TurnError};
+use crate::protocol::{ErrorKind, InterruptCause, TurnEnding, TurnError};
 use crate::wire::openai::{ErrorBody, ErrorOut};
 
 /// What every answer is made of.
@@ -106,9 +106,16 @@ impl ApiError {
     }
 
     /// The turn was stopped.
-    fn interrupted(reason: &str) -> Self {
-        let message = format!("the turn was interrupted: {reason}");
-        Self { repeatable: false, ..Self::new(StatusCode::CONFLICT, "turn_interrupted", message) }
+    fn interrupted(cause: InterruptCause) -> Self {
+        let message = format!("the turn was interrupted: {cause}");
+        match cause {
+            InterruptCause::Shutdown | InterruptCause::ShutdownBeforeStart => Self {
+                retry_after: Some(RETRY_SHUTDOWN),
+                repeatable: cause == InterruptCause::ShutdownBeforeStart,
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message)
+            },
+            _ => Self { repeatable: false, ..Self::new(StatusCode::CONFLICT, "turn_interrupted", message) },
+        }
     }
 
     /// The session let the reader go, or broke.
@@ -152,7 +159,7 @@ impl ApiError {
     pub(super) fn of_ending(ending: &TurnEnding) -> Option<Self> {
         match ending {
             TurnEnding::Completed { .. } => None,
-            TurnEnding::Interrupted { reason } => Some(Self::interrupted(reason)),
+            TurnEnding::Interrupted(cause) => Some(Self::interrupted(*cause)),
             TurnEnding::Failed(error) => Some(error.clone().into()),
         }
     }

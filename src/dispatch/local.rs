@@ -12,9 +12,6 @@ use crate::driver::catalog::Catalog;
 use crate::protocol::{BackendId, BackendSpec, SessionKey, TenantId, TurnId, TurnRequest};
 use crate::session::{Accepted, Interrupted, Job, Registry, SessionView};
 
-/// Why a turn ended that somebody wanted stopped.
-const ABORTED: &str = "the turn was aborted by request";
-
 /// What [`Local`] goes by.
 pub struct LocalConfig {
     /// The configured backends.
@@ -92,11 +89,11 @@ impl Dispatch for Local {
         turn: Option<TurnId>,
         wait: Duration,
     ) -> BoxFuture<'a, Interrupted> {
-        Box::pin(self.registry.interrupt(key, turn, ABORTED, wait))
+        Box::pin(self.registry.interrupt(key, turn, wait))
     }
 
     fn interrupt_turn<'a>(&'a self, tenant: &'a TenantId, turn: TurnId, wait: Duration) -> BoxFuture<'a, Interrupted> {
-        Box::pin(self.registry.interrupt_turn(tenant, turn, ABORTED, wait))
+        Box::pin(self.registry.interrupt_turn(tenant, turn, wait))
     }
 
     fn reset<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool> {

@@ -70,13 +70,36 @@ pub enum TurnEnding {
         /// What it took.
         usage: Usage,
     },
-    /// Somebody stopped it: the caller, a lost client, a shutdown.
-    Interrupted {
-        /// Why, in a sentence.
-        reason: String,
-    },
+    /// It was stopped.
+    Interrupted(InterruptCause),
     /// It went wrong.
     Failed(TurnError),
+}
+
+/// Why a turn was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum InterruptCause {
+    /// Somebody asked for it.
+    #[error("it was aborted by request")]
+    Request,
+    /// Its client went away.
+    #[error("its client went away")]
+    ClientGone,
+    /// Its session was reset.
+    #[error("its session was reset")]
+    Reset,
+    /// Its session was closed.
+    #[error("its session was closed")]
+    Closed,
+    /// The daemon goes down, and the turn was cut off.
+    #[error("turnmux is shutting down")]
+    Shutdown,
+    /// The daemon goes down, and no agent has seen the turn.
+    #[error("turnmux is shutting down, and the turn had not begun")]
+    ShutdownBeforeStart,
+    /// The agent stopped by itself.
+    #[error("the agent stopped it")]
+    Agent,
 }
 
 /// Why the model stopped, in OpenAI's words.

@@ -21,7 +21,7 @@ pub(super) enum Message {
     /// A turn is wanted.
     Submit { job: Box<Job>, reply: oneshot::Sender<SubmitReply> },
     /// The running turn, or the one named, is to stop. Answers with a receiver of its end; none when there is no such turn.
-    Interrupt { turn: Option<TurnId>, reason: String, reply: oneshot::Sender<Option<(TurnId, oneshot::Receiver<()>)>> },
+    Interrupt { turn: Option<TurnId>, reply: oneshot::Sender<Option<(TurnId, oneshot::Receiver<()>)>> },
     /// The session is to end, in one way or another; the answer comes when it has.
     Finish { after: After, reply: oneshot::Sender<()> },
 }
@@ -177,7 +177,7 @@ impl Actor {
                 self.replies.push((job.turn, reply));
                 self.feed(Input::Submit(job));
             }
-            Message::Interrupt { turn, reason, reply } => {
+            Message::Interrupt { turn, reply } => {
                 let turn = turn.or_else(|| self.machine.current()).filter(|&turn| self.machine.owes(turn));
                 let Some(turn) = turn else {
                     // Whoever asked may have left.
@@ -187,7 +187,7 @@ impl Actor {
                 let (ended, watch) = oneshot::channel();
                 self.watching.push((turn, ended));
                 let _ = reply.send(Some((turn, watch)));
-                self.feed(Input::Interrupt { turn: Some(turn), reason });
+                self.feed(Input::Interrupt { turn: Some(turn) });
             }
             Message::Finish { after, reply } => {
                 self.finishing.push(reply);
@@ -290,7 +290,7 @@ impl Actor {
                 TurnEnding::Completed { usage, .. } => {
                     tracing::info!(%session, %turn, output_tokens = usage.output_tokens, "turn completed");
                 }
-                TurnEnding::Interrupted { reason } => tracing::info!(%session, %turn, reason, "turn interrupted"),
+                TurnEnding::Interrupted(cause) => tracing::info!(%session, %turn, %cause, "turn interrupted"),
                 TurnEnding::Failed(error) => tracing::warn!(%session, %turn, %error, "turn failed"),
             }
         }

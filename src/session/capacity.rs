@@ -130,9 +130,14 @@ impl Member {
         inner.rebalance();
     }
 
-    /// Ends when this member is asked to retire.
+    /// Ends when this member is asked to retire, and still is: one that became busy meanwhile is not.
     pub(super) async fn retire(&self) {
-        self.retire.notified().await;
+        loop {
+            self.retire.notified().await;
+            if matches!(self.capacity.lock().members.get(&self.id), Some(Entry { idle: Some((_, true)), .. })) {
+                return;
+            }
+        }
     }
 }
 
@@ -181,11 +186,13 @@ mod tests {
         let (a, b, c) = (capacity.join(), capacity.join(), capacity.join());
         let _places = (a.acquire().unwrap(), b.acquire().unwrap());
         a.mark_idle(true);
-        let _ticket = c.acquire().unwrap_err();
-        assert!(a.retire().now_or_never().is_some());
+        let ticket = c.acquire().unwrap_err();
         a.mark_idle(false);
         b.mark_idle(true);
         assert!(b.retire().now_or_never().is_some(), "the line is still there");
+        drop(ticket);
+        a.mark_idle(true);
+        assert!(a.retire().now_or_never().is_none(), "what a was asked for is long over");
     }
 
     #[test]

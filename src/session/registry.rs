@@ -137,10 +137,10 @@ impl Registry {
     }
 
     /// Stops the running turn, or the one named, and waits for its end for at most `wait`.
-    pub async fn interrupt(&self, key: &SessionKey, turn: Option<TurnId>, reason: &str, wait: Duration) -> Interrupted {
+    pub async fn interrupt(&self, key: &SessionKey, turn: Option<TurnId>, wait: Duration) -> Interrupted {
         let Some(handle) = self.find(key) else { return Interrupted::NoTurn };
         let (reply, answer) = oneshot::channel();
-        let message = Message::Interrupt { turn, reason: reason.to_owned(), reply };
+        let message = Message::Interrupt { turn, reply };
         if handle.inbox.send(message).await.is_err() {
             return Interrupted::NoTurn;
         }
@@ -154,7 +154,7 @@ impl Registry {
     }
 
     /// Stops a turn whose session the caller does not name. Like [`Registry::interrupt`].
-    pub async fn interrupt_turn(&self, tenant: &TenantId, turn: TurnId, reason: &str, wait: Duration) -> Interrupted {
+    pub async fn interrupt_turn(&self, tenant: &TenantId, turn: TurnId, wait: Duration) -> Interrupted {
         // A session knows its turns, and nobody else does: ask those that have any.
         let busy = |live: &Live| live.turn.is_some() || live.queued > 0;
         let tasks = self.inner.tasks.iter();
@@ -163,7 +163,7 @@ impl Registry {
             .map(|entry| entry.key().clone())
             .collect();
         for key in keys {
-            match self.interrupt(&key, Some(turn), reason, wait).await {
+            match self.interrupt(&key, Some(turn), wait).await {
                 Interrupted::NoTurn => {}
                 found => return found,
             }
@@ -210,20 +210,23 @@ impl Registry {
         (self.inner.config.store.len(), queued, self.inner.config.capacity.live())
     }
 
-    /// Takes no more turns, lets the running ones finish for at most `grace`, then stops them. Returns when every process
-    /// is gone. `hurry` cuts the grace short.
-    pub async fn shutdown(&self, grace: Duration, hurry: impl Future<Output = ()>) {
+    /// Takes no more turns; those that wait end, those that run go on. See [`Registry::emptied`].
+    pub fn shut_down(&self) {
         self.inner.closing.store(true, Ordering::Release);
         self.inner.tell_all(After::Shutdown);
-        let mut running = self.inner.running.subscribe();
-        tokio::select! {
-            _ = running.wait_for(|&running| running == 0) => return,
-            () = tokio::time::sleep(grace) => tracing::info!("the grace is over: stopping the turns that still run"),
-            () = hurry => tracing::info!("stopping the turns that still run"),
-        }
+    }
+
+    /// Stops the turns that still run, too.
+    pub fn shut_down_now(&self) {
+        self.inner.closing.store(true, Ordering::Release);
         self.inner.tell_all(After::ShutdownNow);
-        // Every wait of a session and of its driver is bounded, so this ends.
-        let _ = running.wait_for(|&running| running == 0).await;
+    }
+
+    /// Ends when no session has a task, and so none a process or a turn. Every wait of a session and of its driver is
+    /// bounded, so after [`Registry::shut_down_now`] this ends.
+    pub async fn emptied(&self) {
+        // The sender lives in `self`.
+        let _ = self.inner.running.subscribe().wait_for(|&running| running == 0).await;
     }
 
     /// Has the session's task carry it out, or does it to the record of a session that has none.

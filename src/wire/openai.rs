@@ -260,4 +260,6 @@ pub struct Model {
     pub created: u64,
     /// Whose it is: the driver's name.
     pub owned_by: String,
+    /// Whether its agent could run; not OpenAI's.
+    pub ready: bool,
 }

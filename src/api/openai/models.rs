@@ -23,5 +23,11 @@ pub(in crate::api) fn model(api: &Api, name: &str) -> Result<Response<Body>, Api
 }
 
 fn model_of(api: &Api, backend: BackendView) -> Model {
-    Model { id: backend.id.to_string(), object: "model", created: api.started, owned_by: backend.driver }
+    Model {
+        id: backend.id.to_string(),
+        object: "model",
+        created: api.started,
+        owned_by: backend.driver,
+        ready: backend.trouble.is_none(),
+    }
 }

@@ -18,7 +18,7 @@ use super::turn::{self, Turn};
 use super::{failure, input, launch};
 use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnInput};
 use crate::protocol::{
-    BackendSpec, ErrorKind, EventKind, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,
+    BackendSpec, ErrorKind, EventKind, InterruptCause, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,
 };
 use crate::wire::claude::{ControlRequestLine, ControlResponseLine, InitLine, Output, PermissionAnswer, Request};
 use crate::wire::claude::{RateLimitLine, ResultLine};
@@ -441,5 +441,5 @@ impl Exchange {
 }
 
 fn interrupted() -> TurnEnding {
-    TurnEnding::Interrupted { reason: "the turn was interrupted".into() }
+    TurnEnding::Interrupted(InterruptCause::Agent)
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::answer::Answer;
 use super::failure;
-use crate::protocol::{BackendSpec, EventKind, FinishReason, TurnEnding, TurnId, Usage};
+use crate::protocol::{BackendSpec, EventKind, FinishReason, InterruptCause, TurnEnding, TurnId, Usage};
 use crate::wire::claude::{Delta, MessageLine, ResultLine, StreamEvent, StreamLine, ToolBlock, ToolContent};
 
 /// claude's name for the model of messages that it made up itself, to show an error for example.
@@ -112,7 +112,7 @@ impl Turn {
     ) -> (Vec<EventKind>, TurnEnding) {
         let wrong = line.is_error || line.subtype != "success";
         if wrong && self.interrupted {
-            return (Vec::new(), TurnEnding::Interrupted { reason: "the turn was interrupted".into() });
+            return (Vec::new(), TurnEnding::Interrupted(InterruptCause::Agent));
         }
         if wrong {
             let retry_after = retry_at.and_then(|at| at.duration_since(SystemTime::now()).ok());

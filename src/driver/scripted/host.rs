@@ -10,7 +10,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Alive, Start, Step, script};
 use crate::driver::{Answer, CHANNEL_MAX, Command, CommandKind, DriverEvent, OpenRequest, TurnInput};
-use crate::protocol::{DriverEnd, ErrorKind, EventKind, FinishReason, Question, ThreadOrigin, TurnEnding, TurnError};
+use crate::protocol::{
+    DriverEnd, ErrorKind, EventKind, FinishReason, InterruptCause, Question, ThreadOrigin, TurnEnding, TurnError,
+};
 use crate::protocol::{TurnOptions, Usage};
 
 /// What a script cannot say otherwise: far more than any wait of a session.
@@ -121,7 +123,7 @@ impl Host {
         };
         self.outbox.push_back(DriverEvent::Acked { command: command.id, result });
         if interrupt && self.turn.as_ref().is_some_and(|turn| !turn.deaf) {
-            self.end(TurnEnding::Interrupted { reason: "the scripted agent was interrupted".into() });
+            self.end(TurnEnding::Interrupted(InterruptCause::Agent));
         }
     }
 

@@ -4,21 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{After, Denial, DriverRef, Effect, Input, Job, Policy};
-use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, OpenRequest, Plan, TurnInput};
-use crate::protocol::{BackendSpec, DriverEnd, ErrorKind, EventKind, Question, ThreadId, ThreadOrigin, TurnEnding};
-use crate::protocol::{Limits, TurnError, TurnId, TurnOptions, WaitReason};
-use crate::session::preface;
+use super::{After, Effect, Input, Job, Policy};
+use crate::driver::{Command, CommandId, CommandKind};
+use crate::protocol::{
+    BackendSpec, EventKind, InterruptCause, Limits, ThreadId, TurnEnding, TurnId, TurnOptions, WaitReason,
+};
 use crate::store::SessionRecord;
-
-/// Failed starts in a row before the next one is put off.
-const FAILURES_FREE: u32 = 2;
-/// The first wait before another start; it doubles with each failure.
-const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-/// The longest wait before another start.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// What a driver gets beyond its own bounds to end a process, before its word is no longer awaited.
-const STOP_SLACK: Duration = Duration::from_secs(15);
 
 /// One session.
 #[derive(Debug)]
@@ -26,32 +17,48 @@ pub struct Machine {
     pub(super) policy: Policy,
     pub(super) state: State,
     pub(super) queue: VecDeque<Job>,
-    record: SessionRecord,
+    pub(super) record: SessionRecord,
     /// The id that the next new thread gets; never one that an agent was given before, for claude takes each once only.
-    planned: ThreadId,
+    pub(super) planned: ThreadId,
     /// What the attachment was opened with, changes included.
-    attached: Option<Attached>,
+    pub(super) attached: Option<Attached>,
     /// What is to follow when the process is gone.
-    after: Option<After>,
+    pub(super) after: Option<After>,
     /// A slow reader presses back: nothing is taken from the agent, so its silence is not its own.
     pub(super) held: bool,
-    failures: u32,
+    pub(super) failures: u32,
     /// The session was closed: its record is gone for good.
-    forgotten: bool,
-    next_command: CommandId,
-    out: Vec<Effect>,
+    pub(super) forgotten: bool,
+    pub(super) next_command: CommandId,
+    pub(super) out: Vec<Effect>,
 }
 
 #[derive(Debug)]
 pub(super) enum State {
     NotLoaded,
-    Backoff { until: Instant },
-    Waiting { since: Instant },
-    Starting { since: Instant },
-    Idle { since: Instant },
+    Backoff {
+        until: Instant,
+    },
+    Waiting {
+        since: Instant,
+    },
+    Starting {
+        since: Instant,
+    },
+    Idle {
+        since: Instant,
+    },
     Active(Active),
-    Interrupting { active: Active, since: Instant, ending: TurnEnding },
-    Stopping { since: Instant },
+    /// `dropped`: something that the agent said since was not shown.
+    Interrupting {
+        active: Active,
+        since: Instant,
+        ending: TurnEnding,
+        dropped: bool,
+    },
+    Stopping {
+        since: Instant,
+    },
     Closed,
 }
 
@@ -59,7 +66,7 @@ pub(super) enum State {
 #[derive(Debug, Clone)]
 pub(super) struct Active {
     pub(super) turn: TurnId,
-    command: CommandId,
+    pub(super) command: CommandId,
     pub(super) begun: bool,
     pub(super) since: Instant,
     pub(super) last: Instant,
@@ -67,10 +74,10 @@ pub(super) struct Active {
 }
 
 #[derive(Debug)]
-struct Attached {
-    spec: Arc<BackendSpec>,
-    options: TurnOptions,
-    thread: ThreadId,
+pub(super) struct Attached {
+    pub(super) spec: Arc<BackendSpec>,
+    pub(super) options: TurnOptions,
+    pub(super) thread: ThreadId,
 }
 
 impl Machine {
@@ -99,7 +106,9 @@ impl Machine {
             Input::PlaceGranted => self.place_granted(now),
             Input::PlaceBusy => self.tell_front(WaitReason::Capacity),
             Input::Driver(event) => self.driver(now, event),
-            Input::Interrupt { turn, reason } => self.interrupt(now, turn, TurnEnding::Interrupted { reason }),
+            Input::Interrupt { turn } => {
+                self.interrupt(now, turn, TurnEnding::Interrupted(InterruptCause::Request));
+            }
             Input::ReaderGone(turn) => self.reader_gone(now, turn),
             Input::Held(held) => self.hold(now, held),
             Input::Retire => {
@@ -190,478 +199,8 @@ impl Machine {
         self.record.thread.as_ref().or(self.attached.as_ref().map(|a| &a.thread)).unwrap_or(&self.planned)
     }
 
-    // ── intake ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    fn submit(&mut self, now: Instant, job: Job) {
-        let turn = job.turn;
-        if let Err(denial) = self.admit(&job) {
-            self.out.push(Effect::Deny { turn, denial });
-            return;
-        }
-        if !self.bound() {
-            self.record.thread.clone_from(&job.request.thread);
-            self.record.directory.clone_from(&job.directory);
-            job.driver.name().clone_into(&mut self.record.driver);
-        }
-        self.record.backend = job.spec.id.clone();
-        self.record.unnamed &= job.request.unnamed;
-        self.out.push(Effect::Save(self.record.clone()));
-        self.out.push(Effect::Accept { turn, thread: self.thread().clone() });
-        self.queue.push_back(job);
-        self.settle(now);
-        if self.queue.front().is_some_and(|front| front.turn != turn || self.active().is_some()) {
-            self.emit(turn, EventKind::Waiting(WaitReason::Queued));
-        }
-    }
-
-    fn admit(&self, job: &Job) -> Result<(), Denial> {
-        match (self.after, &self.state) {
-            (Some(After::Shutdown | After::ShutdownNow), _) => return Err(Denial::ShuttingDown),
-            (Some(After::Close), _) | (_, State::Closed) => return Err(Denial::Closing),
-            _ => {}
-        }
-        if self.queue.len() >= self.policy.queue_max {
-            return Err(Denial::QueueFull { queue_max: self.policy.queue_max });
-        }
-        if self.bound() && job.request.thread.as_ref().is_some_and(|wanted| wanted != self.thread()) {
-            return Err(Denial::OtherThread { bound: self.thread().clone() });
-        }
-        if self.bound() && job.driver.name() != self.record.driver {
-            return Err(Denial::OtherDriver {
-                bound: self.record.driver.clone(),
-                wanted: job.spec.id.to_string(),
-                driver: job.driver.name().to_owned(),
-            });
-        }
-        if self.bound() && job.request.workspace.as_ref().is_some_and(|wanted| *wanted != self.record.directory) {
-            return Err(Denial::OtherDirectory { bound: self.record.directory.clone() });
-        }
-        Ok(())
-    }
-
-    /// Whether the session's thread, driver and directory are settled: it has a thread, or is about to.
-    fn bound(&self) -> bool {
-        self.record.thread.is_some() || self.attached.is_some() || !self.queue.is_empty()
-    }
-
-    // ── what to do next ─────────────────────────────────────────────────────────────────────────────────────────────
-
-    /// Moves on as far as the state allows without anything else happening.
-    fn settle(&mut self, now: Instant) {
-        match self.state {
-            State::NotLoaded if self.after.is_some() => self.finished(now),
-            State::NotLoaded if self.queue.is_empty() => {}
-            State::NotLoaded if self.failures >= FAILURES_FREE => {
-                let doublings = (self.failures - FAILURES_FREE).min(8);
-                let wait = (BACKOFF_FIRST * 2u32.pow(doublings)).min(BACKOFF_MAX);
-                self.state = State::Backoff { until: now + wait };
-            }
-            State::NotLoaded => self.wait_for_place(now),
-            State::Idle { .. } if self.after.is_some() => self.stop(now),
-            State::Idle { .. } if self.queue.is_empty() => self.out.push(Effect::MarkIdle(true)),
-            State::Idle { .. } => self.begin(now),
-            _ => {}
-        }
-    }
-
-    fn wait_for_place(&mut self, now: Instant) {
-        self.state = State::Waiting { since: now };
-        self.out.push(Effect::AcquirePlace);
-    }
-
-    fn place_granted(&mut self, now: Instant) {
-        if !matches!(self.state, State::Waiting { .. }) {
-            return;
-        }
-        let Some(job) = self.queue.front() else {
-            return self.unwait(now);
-        };
-        let (spec, driver) = (job.spec.clone(), job.driver.clone());
-        let wanted = self.wanted(job);
-        let (origin, options) = match self.record.thread.clone() {
-            // What the thread goes by is what it was started with; what is new is told with the turn.
-            Some(thread) => (
-                ThreadOrigin::Resume(thread),
-                TurnOptions { system_prompt: self.record.instructions.clone(), ..wanted },
-            ),
-            None => (ThreadOrigin::New(std::mem::replace(&mut self.planned, ThreadId::generate())), wanted),
-        };
-        self.attached =
-            Some(Attached { spec: spec.clone(), options: options.clone(), thread: origin.thread().clone() });
-        let request = OpenRequest {
-            origin,
-            spec,
-            directory: self.record.directory.clone(),
-            options,
-            label: self.record.key.to_string(),
-        };
-        self.state = State::Starting { since: now };
-        self.tell_front(WaitReason::Starting);
-        self.out.push(Effect::Open { driver: DriverRef(driver), request });
-    }
-
-    /// Gives the turn at the front to the agent, or ends the process where the turn needs another one.
-    fn begin(&mut self, now: Instant) {
-        let (Some(job), Some(attached)) = (self.queue.front(), &self.attached) else { return };
-        let wanted = self.wanted(job);
-        let plan = if same_process(&attached.spec, &job.spec) {
-            job.driver.plan(&attached.options, &wanted)
-        } else {
-            Plan::Restart
-        };
-        self.out.push(Effect::MarkIdle(false));
-        match plan {
-            Plan::Live => {}
-            Plan::Restart => return self.stop(now),
-            Plan::Unsupported(reason) => {
-                if let Some(job) = self.queue.pop_front() {
-                    self.end(job.turn, TurnEnding::Failed(TurnError::new(ErrorKind::Conflict, reason)));
-                }
-                return self.settle(now);
-            }
-        }
-        let Some(job) = self.queue.pop_front() else { return };
-        let mut input = TurnInput { preface: Vec::new(), text: job.request.input };
-        if self.record.thread.is_none() {
-            input.preface.extend(preface::history(&job.request.history));
-        }
-        if let Some(attached) = &mut self.attached {
-            if let Some(new) = &wanted.system_prompt
-                && attached.options.system_prompt.as_ref() != Some(new)
-            {
-                input.preface.push(preface::new_instructions(new));
-            }
-            self.record.instructions.clone_from(&wanted.system_prompt);
-            attached.options = wanted.clone();
-            attached.spec = job.spec;
-        }
-        let command = self.command(CommandKind::StartTurn { turn: job.turn, input, options: wanted });
-        let turn = job.turn;
-        self.state = State::Active(Active { turn, command, begun: false, since: now, last: now, reader_gone: None });
-    }
-
-    /// What the turn wants in force. Instructions that a caller leaves out stay as they were.
-    fn wanted(&self, job: &Job) -> TurnOptions {
-        let said = job.request.instructions.as_deref();
-        let system_prompt = preface::instructions(job.spec.system_prompt.as_deref(), said);
-        TurnOptions {
-            model: job.spec.model.clone(),
-            effort: job.spec.effort.clone(),
-            system_prompt: match (&self.record.instructions, said) {
-                (Some(kept), None) => Some(kept.clone()),
-                _ => system_prompt,
-            },
-            permission: job.spec.permission,
-        }
-    }
-
-    // ── what the attachment says ────────────────────────────────────────────────────────────────────────────────────
-
-    fn driver(&mut self, now: Instant, event: DriverEvent) {
-        match event {
-            DriverEvent::Ready { .. } => {
-                if matches!(self.state, State::Starting { .. }) {
-                    self.state = State::Idle { since: now };
-                    self.settle(now);
-                }
-            }
-            DriverEvent::Acked { command, result } => {
-                if let (State::Active(active) | State::Interrupting { active, .. }, Err(error)) = (&self.state, result)
-                    && active.command == command
-                {
-                    let turn = active.turn;
-                    self.end(turn, TurnEnding::Failed(error));
-                    self.idle(now);
-                }
-            }
-            DriverEvent::Began { thread } => self.began(now, thread),
-            DriverEvent::Step(kind) => {
-                // Steps of a turn that is being interrupted are dropped: nobody is to wait for them.
-                if let State::Active(active) = &mut self.state {
-                    active.last = now;
-                    let turn = active.turn;
-                    self.emit(turn, kind);
-                }
-            }
-            DriverEvent::Alive => {
-                if let State::Active(active) = &mut self.state {
-                    active.alive(now);
-                }
-            }
-            DriverEvent::Asked(question) => self.asked(question),
-            DriverEvent::TurnEnded(ending) => self.turn_ended(now, ending),
-            DriverEvent::Closed(end) => self.detached(now, end),
-        }
-    }
-
-    fn began(&mut self, now: Instant, thread: ThreadId) {
-        match &mut self.state {
-            State::Active(active) => {
-                active.begun = true;
-                active.last = now;
-                let turn = active.turn;
-                self.emit(turn, EventKind::Started { thread: thread.clone() });
-            }
-            State::Interrupting { active, .. } => active.begun = true,
-            _ => return,
-        }
-        if let Some(attached) = &mut self.attached {
-            attached.thread = thread;
-        }
-    }
-
-    /// Nobody who could answer is there, so the answer is no.
-    fn asked(&mut self, question: Question) {
-        let (Some(turn), Some(attached)) = (self.active(), &self.attached) else { return };
-        let message = format!(
-            "Permission denied: this session asks before `{}` may run, and nobody is there to answer. Whoever runs turnmux \
-             can allow file changes with `--permission accept_edits`, or everything with `--permission bypass`, or set \
-             `permission` under [backends.{}] in turnmux.toml.",
-            question.tool, attached.spec.id
-        );
-        self.command(CommandKind::Answer { question: question.id, answer: Answer::Deny { message } });
-        if matches!(self.state, State::Active(_)) {
-            self.emit(turn, EventKind::PermissionDenied { tool: question.tool });
-        }
-    }
-
-    fn turn_ended(&mut self, now: Instant, ending: TurnEnding) {
-        let (turn, ending) = match &self.state {
-            State::Active(active) => (active.turn, ending),
-            // What was finished before the interrupt came through is finished.
-            State::Interrupting { active, ending: wanted, .. } => match ending {
-                TurnEnding::Completed { .. } => (active.turn, ending),
-                _ => (active.turn, wanted.clone()),
-            },
-            _ => return,
-        };
-        self.failures = 0;
-        self.keep_thread();
-        self.end(turn, ending);
-        self.idle(now);
-    }
-
-    fn detached(&mut self, now: Instant, end: DriverEnd) {
-        let error = match end {
-            DriverEnd::Failed(error) => error,
-            DriverEnd::Detached => TurnError::new(ErrorKind::AgentLost, "the agent's process was ended"),
-        };
-        match std::mem::replace(&mut self.state, State::NotLoaded) {
-            State::Starting { .. } => {
-                self.failures += 1;
-                if let Some(job) = self.queue.pop_front() {
-                    self.end(job.turn, TurnEnding::Failed(error));
-                }
-            }
-            State::Active(active) => self.lost(&active, TurnEnding::Failed(error)),
-            State::Interrupting { active, ending, .. } => self.lost(&active, ending),
-            State::Idle { .. } | State::Stopping { .. } => {}
-            other => {
-                self.state = other;
-                return;
-            }
-        }
-        self.attached = None;
-        self.out.push(Effect::ReleasePlace);
-        self.settle(now);
-    }
-
-    /// The running turn ends with its process, not by the agent's word.
-    fn lost(&mut self, active: &Active, ending: TurnEnding) {
-        if active.begun {
-            // The agent has written the thread down by now; what it did is not lost on the next turn.
-            self.keep_thread();
-        }
-        self.end(active.turn, ending);
-    }
-
-    /// From here on the agent has something that can be resumed.
-    fn keep_thread(&mut self) {
-        self.record.turns += 1;
-        self.record.thread = self.attached.as_ref().map(|attached| attached.thread.clone());
-        self.out.push(Effect::Save(self.record.clone()));
-    }
-
-    // ── stopping ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    fn interrupt(&mut self, now: Instant, turn: Option<TurnId>, ending: TurnEnding) {
-        let Some(turn) = turn.or_else(|| self.current()) else { return };
-        if let Some(at) = self.queue.iter().position(|job| job.turn == turn) {
-            self.queue.remove(at);
-            self.end(turn, ending);
-            if self.queue.is_empty() && matches!(self.state, State::Waiting { .. } | State::Backoff { .. }) {
-                self.unwait(now);
-            }
-            return;
-        }
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Active(active) if active.turn == turn => {
-                self.command(CommandKind::Interrupt);
-                self.state = State::Interrupting { active, since: now, ending };
-            }
-            other => self.state = other,
-        }
-    }
-
-    fn reader_gone(&mut self, now: Instant, turn: TurnId) {
-        if self.active() == Some(turn)
-            && let State::Active(active) = &mut self.state
-            && !self.policy.disconnect_grace.is_zero()
-        {
-            active.reader_gone.get_or_insert(now);
-            return;
-        }
-        self.interrupt(now, Some(turn), client_gone());
-    }
-
-    fn finish(&mut self, now: Instant, after: After) {
-        let reason = match after {
-            After::Reset => "the session was reset",
-            After::Close => "the session was closed",
-            After::Shutdown | After::ShutdownNow => "turnmux is shutting down",
-        };
-        let ending = TurnEnding::Interrupted { reason: reason.into() };
-        self.after = Some(self.after.map_or(after, |before| before.max_of(after)));
-        for job in std::mem::take(&mut self.queue) {
-            self.end(job.turn, ending.clone());
-        }
-        match self.state {
-            State::Active(_) if after != After::Shutdown => self.interrupt(now, None, ending),
-            State::Waiting { .. } | State::Backoff { .. } => self.unwait(now),
-            State::Starting { .. } => self.stop(now),
-            State::Closed => self.out.push(Effect::Finished),
-            _ => self.settle(now),
-        }
-    }
-
-    /// Leaves the line for a place, or stops putting the start off.
-    fn unwait(&mut self, now: Instant) {
-        if matches!(std::mem::replace(&mut self.state, State::NotLoaded), State::Waiting { .. }) {
-            self.out.push(Effect::ReleasePlace);
-        }
-        self.settle(now);
-    }
-
-    /// Ends the process; the thread stays. An idle one remains marked as such until it is gone: its place is on the way
-    /// to whoever waits for one, so that no second process is ended for the same newcomer.
-    fn stop(&mut self, now: Instant) {
-        self.command(CommandKind::Detach);
-        self.state = State::Stopping { since: now };
-    }
-
-    fn finished(&mut self, now: Instant) {
-        let Some(after) = self.after.take() else { return };
-        match after {
-            After::Reset => {
-                self.record.thread = None;
-                self.record.instructions = None;
-                self.record.generation += 1;
-                self.failures = 0;
-                self.out.push(Effect::Save(self.record.clone()));
-                self.out.push(Effect::Finished);
-                self.settle(now);
-            }
-            After::Close | After::Shutdown | After::ShutdownNow => {
-                self.state = State::Closed;
-                self.forgotten = after == After::Close;
-                self.out.push(if self.forgotten { Effect::Remove } else { Effect::Save(self.record.clone()) });
-                self.out.push(Effect::Finished);
-            }
-        }
-    }
-
-    fn hold(&mut self, now: Instant, held: bool) {
-        self.held = held;
-        if let State::Active(active) = &mut self.state
-            && !held
-        {
-            // What the agent said meanwhile is taken only now.
-            active.alive(now);
-        }
-    }
-
-    // ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    fn tick(&mut self, now: Instant) {
-        if self.deadline().is_none_or(|at| at > now) {
-            return;
-        }
-        let limits = &self.policy.limits;
-        match &self.state {
-            State::Backoff { .. } => self.wait_for_place(now),
-            State::Waiting { .. } => {
-                let error = TurnError {
-                    kind: ErrorKind::NoCapacity,
-                    message: format!(
-                        "all processes that may live at once (`sessions.max_live`) were busy for {:?} (`limits.capacity`)",
-                        limits.capacity
-                    ),
-                    retry_after: Some(Duration::from_secs(5)),
-                };
-                if let Some(job) = self.queue.pop_front() {
-                    self.end(job.turn, TurnEnding::Failed(error));
-                }
-                self.unwait(now);
-            }
-            State::Starting { .. } => {
-                let error = TurnError::new(
-                    ErrorKind::StartFailed,
-                    format!(
-                        "the agent was not ready after {:?} (`limits.ready`); see whether `{}` starts in a terminal",
-                        limits.ready,
-                        self.attached.as_ref().map_or("it", |attached| &attached.spec.command)
-                    ),
-                );
-                self.failures += 1;
-                if let Some(job) = self.queue.pop_front() {
-                    self.end(job.turn, TurnEnding::Failed(error));
-                }
-                self.stop(now);
-            }
-            State::Idle { .. } => self.stop(now),
-            State::Active(active) => {
-                let ending = self.overdue(active, now);
-                self.interrupt(now, None, ending);
-            }
-            State::Interrupting { active, ending, .. } => {
-                let (active, ending) = (active.clone(), ending.clone());
-                self.lost(&active, ending);
-                self.stop(now);
-            }
-            State::Stopping { .. } => {
-                // The driver keeps bounds of its own; that it broke them is a defect, but no reason to hang.
-                self.out.push(Effect::DropAttachment);
-                self.detached(now, DriverEnd::Detached);
-            }
-            State::NotLoaded | State::Closed => {}
-        }
-    }
-
-    /// Which of the running turn's limits is reached, as its ending.
-    fn overdue(&self, active: &Active, now: Instant) -> TurnEnding {
-        let limits = &self.policy.limits;
-        if active.reader_gone.is_some_and(|gone| gone + self.policy.disconnect_grace <= now) {
-            return client_gone();
-        }
-        let message = if !active.begun && !self.held && active.since + limits.first_event <= now {
-            format!("the agent showed no sign of life for {:?} (`limits.first_event`)", limits.first_event)
-        } else if limits.turn.is_some_and(|limit| active.since + limit <= now) {
-            format!("the turn took longer than {:?} (`limits.turn`)", limits.turn.unwrap_or_default())
-        } else {
-            format!("the agent was silent for {:?} (`limits.silence`)", limits.silence.unwrap_or_default())
-        };
-        TurnEnding::Failed(TurnError::new(ErrorKind::TimedOut, message))
-    }
-
-    /// The latest moment by which a driver must have ended its process.
-    pub(super) fn stop_limit(&self) -> Duration {
-        self.policy.limits.stop_eof * 2 + self.policy.limits.stop_term + STOP_SLACK
-    }
-
-    // ── small things ────────────────────────────────────────────────────────────────────────────────────────────────
-
     /// The agent has no turn any more.
-    fn idle(&mut self, now: Instant) {
+    pub(super) fn idle(&mut self, now: Instant) {
         self.state = State::Idle { since: now };
         self.settle(now);
     }
@@ -675,57 +214,34 @@ impl Machine {
         }
     }
 
-    fn command(&mut self, kind: CommandKind) -> CommandId {
+    pub(super) fn command(&mut self, kind: CommandKind) -> CommandId {
         self.next_command += 1;
         let id = self.next_command;
         self.out.push(Effect::Command(Command { id, kind }));
         id
     }
 
-    fn tell_front(&mut self, reason: WaitReason) {
+    pub(super) fn tell_front(&mut self, reason: WaitReason) {
         if let Some(turn) = self.queue.front().map(|job| job.turn) {
             self.emit(turn, EventKind::Waiting(reason));
         }
     }
 
-    fn emit(&mut self, turn: TurnId, kind: EventKind) {
+    pub(super) fn emit(&mut self, turn: TurnId, kind: EventKind) {
         self.out.push(Effect::Emit(turn, kind));
     }
 
-    fn end(&mut self, turn: TurnId, ending: TurnEnding) {
+    pub(super) fn end(&mut self, turn: TurnId, ending: TurnEnding) {
         self.emit(turn, EventKind::Ended(ending));
     }
 }
 
 impl Active {
     /// A sign of life that is no event of the turn: its waits start anew, but a turn that runs gets no more time for it.
-    fn alive(&mut self, now: Instant) {
+    pub(super) fn alive(&mut self, now: Instant) {
         self.last = now;
         if !self.begun {
             self.since = now;
         }
     }
-}
-
-impl After {
-    /// The one that goes further.
-    fn max_of(self, other: Self) -> Self {
-        let rank = |after: Self| match after {
-            Self::Reset => 0,
-            Self::Close => 1,
-            Self::Shutdown => 2,
-            Self::ShutdownNow => 3,
-        };
-        if rank(other) > rank(self) { other } else { self }
-    }
-}
-
-fn client_gone() -> TurnEnding {
-    TurnEnding::Interrupted { reason: "the client went away".into() }
-}
-
-/// Whether both backends mean the same program with the same surroundings, so that one process can serve both.
-fn same_process(a: &BackendSpec, b: &BackendSpec) -> bool {
-    (&a.driver, &a.command, &a.args, &a.env, a.env_policy, a.commands)
-        == (&b.driver, &b.command, &b.args, &b.env, b.env_policy, b.commands)
 }

@@ -19,10 +19,14 @@
 //! * A turn that was given to an agent is never given to one again.
 //! * A place is asked for before a process is opened, and given back once, after it is gone.
 
+mod agent;
 mod core;
-mod deadline;
+mod flow;
+mod intake;
+mod stops;
 #[cfg(test)]
 mod tests;
+mod time;
 mod types;
 
 pub use core::Machine;

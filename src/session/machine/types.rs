@@ -107,8 +107,6 @@ pub enum Input {
     Interrupt {
         /// Which; none is the running one.
         turn: Option<TurnId>,
-        /// Why, in a sentence.
-        reason: String,
     },
     /// Nobody reads this turn any more.
     ReaderGone(TurnId),

@@ -11,7 +11,7 @@ fn delta(turn: TurnId) -> Event {
 }
 
 fn end(turn: TurnId) -> Event {
-    Event { seq: 0, turn, kind: EventKind::Ended(TurnEnding::Interrupted { reason: String::new() }) }
+    Event { seq: 0, turn, kind: EventKind::Ended(TurnEnding::Interrupted(InterruptCause::Agent)) }
 }
 
 fn fill(readers: &mut Readers, turn: TurnId) {

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use super::{Accepted, Capacity, Denial, EventReader, Interrupted, Job, Policy, Registry, RegistryConfig, SessionView};
 use crate::driver::scripted::Scripted;
-use crate::protocol::{BackendId, BackendSpec, CommandPolicy, EnvPolicy, Event, EventKind, Limits, Permission};
-use crate::protocol::{SessionKey, TenantId, TurnEnding, TurnId, TurnRequest, WaitReason};
+use crate::protocol::{BackendId, BackendSpec, CommandPolicy, EnvPolicy, Event, EventKind, InterruptCause, Limits};
+use crate::protocol::{Permission, SessionKey, TenantId, TurnEnding, TurnId, TurnRequest, WaitReason};
 use crate::store::MemoryStore;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -102,7 +102,22 @@ impl World {
 
     async fn interrupt(&self, chat: &str) -> Interrupted {
         let key = key(chat);
-        within("an interrupt", self.registry.interrupt(&key, None, "asked to", 20 * SECOND)).await
+        within("an interrupt", self.registry.interrupt(&key, None, 20 * SECOND)).await
+    }
+
+    /// The end of the daemon, as its signals bring it about.
+    async fn shutdown(&self, grace: Duration, hurry: impl Future<Output = ()>) {
+        let end = async {
+            self.registry.shut_down();
+            tokio::select! {
+                () = self.registry.emptied() => return,
+                () = tokio::time::sleep(grace) => {}
+                () = hurry => {}
+            }
+            self.registry.shut_down_now();
+            self.registry.emptied().await;
+        };
+        within("the shutdown", end).await;
     }
 
     fn view(&self, chat: &str) -> SessionView {

@@ -111,7 +111,7 @@ async fn a_turn_that_was_taken_is_found_by_its_id_at_once() {
     let world = World::new();
     for _ in 0..300 {
         let turn = world.submit("1", "!never").await;
-        let stopped = world.registry.interrupt_turn(&TenantId::local(), turn.turn, "x", LONG).await;
+        let stopped = world.registry.interrupt_turn(&TenantId::local(), turn.turn, LONG).await;
         assert_eq!(stopped, Interrupted::Confirmed(turn.turn));
     }
 }
@@ -161,7 +161,7 @@ async fn every_turn_that_was_taken_ends_once_whatever_the_callers_do() {
                                 let events = rest(&mut turn.reader).await;
                                 let last = match &events.last().unwrap().kind {
                                     EventKind::Ended(TurnEnding::Completed { .. }) => 0,
-                                    EventKind::Ended(TurnEnding::Interrupted { .. }) => 1,
+                                    EventKind::Ended(TurnEnding::Interrupted(_)) => 1,
                                     EventKind::Ended(TurnEnding::Failed(_)) => 2,
                                     other => panic!("{other:?} is the last event"),
                                 };
@@ -186,7 +186,7 @@ async fn every_turn_that_was_taken_ends_once_whatever_the_callers_do() {
             assert!(seen.insert(seq), "{seq:?} was given twice");
         }
     }
-    within("the shutdown", world.registry.shutdown(10 * SECOND, std::future::pending())).await;
+    world.shutdown(10 * SECOND, std::future::pending()).await;
     assert_eq!(world.live(), 0);
     let counts: Vec<_> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
     assert!(counts[..3].iter().all(|&count| count > 10), "completed, interrupted, failed, denied: {counts:?}");

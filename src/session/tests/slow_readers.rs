@@ -27,7 +27,7 @@ async fn an_interrupt_passes_a_slow_reader_and_the_process_is_kept() {
     assert_eq!(world.interrupt("1").await, Interrupted::Confirmed(turn.turn));
     assert!(begin.elapsed() < SECOND, "the agent stopped at once, and so does the turn");
     let events = rest(&mut turn.reader).await;
-    assert!(matches!(events.last().unwrap().kind, EventKind::Ended(TurnEnding::Interrupted { .. })));
+    assert!(matches!(events.last().unwrap().kind, EventKind::Ended(TurnEnding::Interrupted(_))));
     assert!(deltas(&events) <= READER_MAX + 1 + CHANNEL_MAX, "the agent was held up");
     assert!(world.ask("1", "!where").await.contains("turn=2"));
     assert_eq!(world.driver.opened(), 1);

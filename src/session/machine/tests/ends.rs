@@ -1,6 +1,7 @@
 //! Reset, close, shutdown.
 
 use super::*;
+use crate::protocol::InterruptCause;
 
 #[test]
 fn a_reset_takes_the_thread_away_and_the_session_goes_on() {
@@ -33,7 +34,7 @@ fn a_reset_stops_what_runs_and_what_waits() {
     let mut bench = Bench::active();
     bench.submit("b");
     assert_eq!(bench.finish(After::Reset), ["b: interrupted", "interrupt"]);
-    let ending = TurnEnding::Interrupted { reason: "by the agent".into() };
+    let ending = TurnEnding::Interrupted(InterruptCause::Agent);
     assert_eq!(bench.says(DriverEvent::TurnEnded(ending)), ["a: interrupted", "detach"]);
     assert_eq!(bench.detached(), ["release", "finished"]);
     assert_eq!(bench.machine.record().thread, None);

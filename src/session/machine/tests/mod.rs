@@ -150,7 +150,7 @@ impl Bench {
             },
             Effect::Emit(turn, EventKind::Ended(ending)) => match ending {
                 TurnEnding::Completed { .. } => format!("{}: completed", name(turn)),
-                TurnEnding::Interrupted { .. } => format!("{}: interrupted", name(turn)),
+                TurnEnding::Interrupted(_) => format!("{}: interrupted", name(turn)),
                 TurnEnding::Failed(error) => format!("{}: failed {:?}", name(turn), error.kind),
             },
             Effect::Emit(turn, EventKind::Waiting(reason)) => format!("{}: waits {reason:?}", name(turn)),
@@ -210,7 +210,7 @@ impl Bench {
 
     fn interrupt(&mut self, name: &str) -> Vec<String> {
         let turn = Some(self.turn(name));
-        self.feed(Input::Interrupt { turn, reason: "asked to".into() })
+        self.feed(Input::Interrupt { turn })
     }
 
     fn reader_gone(&mut self, name: &str) -> Vec<String> {

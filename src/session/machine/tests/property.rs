@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::world::{Agent, World};
 use super::*;
-use crate::protocol::{HistoryMessage, Question, Role};
+use crate::protocol::{HistoryMessage, InterruptCause, Question, Role};
 
 /// Something that happens. The numbers are choices among what is possible at that moment.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +119,7 @@ impl World {
             }
             Op::Interrupt(choice) => {
                 let turn = choice.and_then(|choice| self.any_turn(choice));
-                self.feed(Input::Interrupt { turn, reason: "asked to".into() });
+                self.feed(Input::Interrupt { turn });
             }
             Op::ReaderGone(choice) => {
                 if let Some(turn) = self.any_turn(choice) {
@@ -203,7 +203,7 @@ impl World {
             (Agent { begun: false, .. }, 2) => DriverEvent::Alive,
             (Agent { begun: false, .. }, _) => DriverEvent::Began { thread },
             (Agent { interrupted: true, .. }, 0..8) => {
-                DriverEvent::TurnEnded(TurnEnding::Interrupted { reason: "by the agent".into() })
+                DriverEvent::TurnEnded(TurnEnding::Interrupted(InterruptCause::Agent))
             }
             (_, 0..5) => DriverEvent::Step(EventKind::TextDelta("x".into())),
             (_, 5) => DriverEvent::Asked(Question { id: "q".into(), tool: "Bash".into(), input: "{}".into() }),

@@ -1,11 +1,11 @@
 //! Turns that are to stop: by request, or because nobody reads them.
 
 use super::*;
-use crate::protocol::DriverEnd;
+use crate::protocol::{DriverEnd, InterruptCause};
 
-fn reason(effects: &[Effect]) -> Option<&str> {
+fn cause(effects: &[Effect]) -> Option<InterruptCause> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Emit(_, EventKind::Ended(TurnEnding::Interrupted { reason })) => Some(reason.as_str()),
+        Effect::Emit(_, EventKind::Ended(TurnEnding::Interrupted(cause))) => Some(*cause),
         _ => None,
     })
 }
@@ -20,7 +20,7 @@ fn an_interrupt_that_the_agent_confirms_keeps_the_process() {
     // The agent's own words for it do not matter.
     let ending = TurnEnding::Failed(TurnError::new(ErrorKind::UpstreamFailed, "aborted"));
     let effects = bench.machine.handle(bench.now, Input::Driver(DriverEvent::TurnEnded(ending)));
-    assert_eq!(reason(&effects), Some("asked to"));
+    assert_eq!(cause(&effects), Some(InterruptCause::Request));
     assert_eq!(bench.machine.state_name(), "active", "b runs");
 }
 
@@ -29,6 +29,14 @@ fn what_was_finished_before_the_interrupt_came_through_is_finished() {
     let mut bench = Bench::active();
     bench.interrupt("a");
     assert_eq!(bench.completed(), ["a: completed", "idle"]);
+}
+
+#[test]
+fn an_answer_of_which_something_was_not_shown_is_not_completed() {
+    let mut bench = Bench::active();
+    bench.interrupt("a");
+    bench.step();
+    assert_eq!(bench.completed(), ["a: interrupted", "idle"]);
 }
 
 #[test]
@@ -75,7 +83,7 @@ fn a_process_that_dies_of_an_interrupt_interrupted_its_turn() {
 fn an_interrupt_without_a_name_means_the_first_turn_that_has_not_ended() {
     let mut bench = Bench::active();
     bench.submit("b");
-    let unnamed = || Input::Interrupt { turn: None, reason: "asked to".into() };
+    let unnamed = || Input::Interrupt { turn: None };
     assert_eq!(bench.feed(unnamed()), ["interrupt"]);
     let mut bench = Bench::new();
     bench.submit("a");

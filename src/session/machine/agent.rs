@@ -1,0 +1,137 @@
+//! What the attachment says.
+
+use std::time::Instant;
+
+use super::core::{Active, State};
+use super::{Effect, Machine};
+use crate::driver::{Answer, CommandKind, DriverEvent};
+use crate::protocol::{DriverEnd, ErrorKind, EventKind, Question, ThreadId, TurnEnding, TurnError};
+
+impl Machine {
+    pub(super) fn driver(&mut self, now: Instant, event: DriverEvent) {
+        match event {
+            DriverEvent::Ready { .. } => {
+                if matches!(self.state, State::Starting { .. }) {
+                    self.state = State::Idle { since: now };
+                    self.settle(now);
+                }
+            }
+            DriverEvent::Acked { command, result } => {
+                if let (State::Active(active) | State::Interrupting { active, .. }, Err(error)) = (&self.state, result)
+                    && active.command == command
+                {
+                    let turn = active.turn;
+                    self.end(turn, TurnEnding::Failed(error));
+                    self.idle(now);
+                }
+            }
+            DriverEvent::Began { thread } => self.began(now, thread),
+            DriverEvent::Step(kind) => match &mut self.state {
+                State::Active(active) => {
+                    active.last = now;
+                    let turn = active.turn;
+                    self.emit(turn, kind);
+                }
+                // Nobody is to wait for what a turn says that is being interrupted.
+                State::Interrupting { dropped, .. } => *dropped = true,
+                _ => {}
+            },
+            DriverEvent::Alive => {
+                if let State::Active(active) = &mut self.state {
+                    active.alive(now);
+                }
+            }
+            DriverEvent::Asked(question) => self.asked(question),
+            DriverEvent::TurnEnded(ending) => self.turn_ended(now, ending),
+            DriverEvent::Closed(end) => self.detached(now, end),
+        }
+    }
+
+    fn began(&mut self, now: Instant, thread: ThreadId) {
+        match &mut self.state {
+            State::Active(active) => {
+                active.begun = true;
+                active.last = now;
+                let turn = active.turn;
+                self.emit(turn, EventKind::Started { thread: thread.clone() });
+            }
+            State::Interrupting { active, .. } => active.begun = true,
+            _ => return,
+        }
+        if let Some(attached) = &mut self.attached {
+            attached.thread = thread;
+        }
+    }
+
+    /// Nobody who could answer is there, so the answer is no.
+    fn asked(&mut self, question: Question) {
+        let (Some(turn), Some(attached)) = (self.active(), &self.attached) else { return };
+        let message = format!(
+            "Permission denied: this session asks before `{}` may run, and nobody is there to answer. Whoever runs turnmux \
+             can allow file changes with `--permission accept_edits`, or everything with `--permission bypass`, or set \
+             `permission` under [backends.{}] in turnmux.toml.",
+            question.tool, attached.spec.id
+        );
+        self.command(CommandKind::Answer { question: question.id, answer: Answer::Deny { message } });
+        if matches!(self.state, State::Active(_)) {
+            self.emit(turn, EventKind::PermissionDenied { tool: question.tool });
+        }
+    }
+
+    fn turn_ended(&mut self, now: Instant, ending: TurnEnding) {
+        let (turn, ending) = match &self.state {
+            State::Active(active) => (active.turn, ending),
+            // What was finished before the interrupt came through is finished, if its reader has all of it.
+            State::Interrupting { active, ending: wanted, dropped, .. } => match ending {
+                TurnEnding::Completed { .. } if !dropped => (active.turn, ending),
+                _ => (active.turn, wanted.clone()),
+            },
+            _ => return,
+        };
+        self.failures = 0;
+        self.keep_thread();
+        self.end(turn, ending);
+        self.idle(now);
+    }
+
+    pub(super) fn detached(&mut self, now: Instant, end: DriverEnd) {
+        let error = match end {
+            DriverEnd::Failed(error) => error,
+            DriverEnd::Detached => TurnError::new(ErrorKind::AgentLost, "the agent's process was ended"),
+        };
+        match std::mem::replace(&mut self.state, State::NotLoaded) {
+            State::Starting { .. } => {
+                self.failures += 1;
+                if let Some(job) = self.queue.pop_front() {
+                    self.end(job.turn, TurnEnding::Failed(error));
+                }
+            }
+            State::Active(active) => self.lost(&active, TurnEnding::Failed(error)),
+            State::Interrupting { active, ending, .. } => self.lost(&active, ending),
+            State::Idle { .. } | State::Stopping { .. } => {}
+            other => {
+                self.state = other;
+                return;
+            }
+        }
+        self.attached = None;
+        self.out.push(Effect::ReleasePlace);
+        self.settle(now);
+    }
+
+    /// The running turn ends with its process, not by the agent's word.
+    pub(super) fn lost(&mut self, active: &Active, ending: TurnEnding) {
+        if active.begun {
+            // The agent has written the thread down by now; what it did is not lost on the next turn.
+            self.keep_thread();
+        }
+        self.end(active.turn, ending);
+    }
+
+    /// From here on the agent has something that can be resumed.
+    fn keep_thread(&mut self) {
+        self.record.turns += 1;
+        self.record.thread = self.attached.as_ref().map(|attached| attached.thread.clone());
+        self.out.push(Effect::Save(self.record.clone()));
+    }
+}
