@@ -181,6 +181,7 @@ impl Registry {
         }
         let Some(mut record) = self.inner.config.store.load(key) else { return false };
         record.thread = None;
+        record.answered = false;
         record.instructions = None;
         record.generation += 1;
         self.inner.config.store.save(record);
@@ -261,6 +262,7 @@ impl Inner {
             generation: 0,
             seq: 0,
             turns: 0,
+            answered: false,
             unnamed: job.request.unnamed,
         });
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);

@@ -186,6 +186,8 @@ impl Machine {
         }
         if let Some(thread) = &job.request.thread {
             self.record.thread = Some(thread.clone());
+            // Whoever names a thread means one with something in it.
+            self.record.answered = true;
         }
         if !self.bound() {
             self.record.directory.clone_from(&job.directory);
@@ -427,6 +429,7 @@ impl Machine {
         };
         self.failures = 0;
         self.record.turns += 1;
+        self.record.answered = true;
         // From here on the agent has something that can be resumed.
         self.record.thread = self.attached.as_ref().map(|attached| attached.thread.clone());
         self.out.push(Effect::Save(self.record.clone()));
@@ -440,6 +443,12 @@ impl Machine {
             DriverEnd::Detached => TurnError::new(ErrorKind::AgentLost, "the agent's process was ended"),
         };
         match std::mem::replace(&mut self.state, State::NotLoaded) {
+            State::Starting { .. } if error.kind == ErrorKind::ThreadNotFound && self.can_begin_anew() => {
+                // Under the id that was promised with the turn, which the agent has never heard of.
+                self.planned = self.record.thread.take().unwrap_or_else(ThreadId::generate);
+                self.record.answered = false;
+                self.out.push(Effect::Save(self.record.clone()));
+            }
             State::Starting { .. } => {
                 self.failures += 1;
                 // claude takes an id for a new thread once only.
@@ -474,6 +483,13 @@ impl Machine {
         }
         self.release();
         self.settle(now);
+    }
+
+    /// Whether nothing is lost by a new thread in place of one that the agent does not know. It writes a thread down only
+    /// some moments after its first words, and may have been killed before; and a caller may bring the whole conversation.
+    fn can_begin_anew(&self) -> bool {
+        let history_is_here = self.queue.front().is_some_and(|job| !job.request.history.is_empty());
+        self.record.thread.is_some() && (!self.record.answered || history_is_here)
     }
 
     // ── stopping ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -547,6 +563,7 @@ impl Machine {
         match after {
             After::Reset => {
                 self.record.thread = None;
+                self.record.answered = false;
                 self.record.instructions = None;
                 self.record.generation += 1;
                 self.planned = ThreadId::generate();
