@@ -32,8 +32,9 @@ pub(super) fn become_subreaper() -> io::Result<()> {
 
 /// Runs in the child between fork and exec: calls only what is safe there, and allocates nothing.
 pub(super) fn prepare_child(parent: Pid) -> io::Result<()> {
-    // SIGTERM rather than SIGKILL: an agent then ends its own tools, which run in sessions of their own.
-    prctl::set_pdeathsig(Signal::SIGTERM)?;
+    // Not SIGKILL: an agent is to end its own tools, which run in sessions of their own. And SIGINT rather than SIGTERM:
+    // at SIGTERM claude 2.1.197 leaves them running, at SIGINT both it and 2.1.329 end them.
+    prctl::set_pdeathsig(Signal::SIGINT)?;
     if getppid() != parent {
         // The daemon died before the line above, so its death will not be told any more.
         #[expect(unsafe_code, reason = "nix has no _exit, and exit() would run the daemon's own exit handlers")]

@@ -271,6 +271,9 @@ impl Actor {
     fn command(&mut self, command: Command) {
         let Some(attachment) = &self.attachment else { return };
         let detach = command.kind == CommandKind::Detach;
+        if command.kind == CommandKind::Interrupt {
+            tracing::debug!(session = %self.machine.record().key, "interrupting");
+        }
         if attachment.commands.try_send(command).is_err() && !detach {
             // Either the attachment is ending, and its last event is on its way, or a driver takes no commands: then the
             // limits of the running turn end it.

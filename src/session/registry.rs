@@ -176,6 +176,7 @@ impl Registry {
         self.finish(key, After::Reset, |store| {
             let Some(mut record) = store.load(key) else { return false };
             record.thread = None;
+            record.answered = false;
             record.instructions = None;
             record.generation += 1;
             store.save(record);
@@ -286,6 +287,7 @@ impl Inner {
             generation: 0,
             seq: 0,
             turns: 0,
+            answered: false,
             unnamed: job.request.unnamed,
         });
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);

@@ -100,6 +100,7 @@ mod tests {
             generation: 0,
             seq: 0,
             turns: 0,
+            answered: false,
             unnamed,
         }
     }

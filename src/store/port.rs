@@ -25,6 +25,8 @@ pub struct SessionRecord {
     pub seq: u64,
     /// Turns that reached the agent.
     pub turns: u64,
+    /// Whether a turn of the thread ever came to its end: only then something is lost when the agent has lost it.
+    pub answered: bool,
     /// True when no caller named it, so that nobody is expected to come back.
     pub unnamed: bool,
 }

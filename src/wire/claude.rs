@@ -116,9 +116,23 @@ pub enum StreamEvent<'a> {
     },
     /// A content block is whole.
     ContentBlockStop,
+    /// What is known of the message at its end.
+    MessageDelta {
+        /// That.
+        #[serde(borrow)]
+        delta: MessageEnd<'a>,
+    },
     /// Anything else.
     #[serde(other)]
     Other,
+}
+
+/// How a message of the model ended.
+#[derive(Debug, Deserialize)]
+pub struct MessageEnd<'a> {
+    /// `end_turn`, `tool_use`, `max_tokens` …
+    #[serde(borrow, default)]
+    pub stop_reason: Option<Cow<'a, str>>,
 }
 
 /// What a content block grows by.
@@ -148,6 +162,9 @@ pub struct MessageLine<'a> {
     /// The message.
     #[serde(borrow)]
     pub message: Message<'a>,
+    /// What went wrong, on a message that claude made up to say so: `max_output_tokens`, `rate_limit` …
+    #[serde(borrow, default)]
+    pub error: Option<Cow<'a, str>>,
     /// Set when a subagent speaks.
     #[serde(borrow, default)]
     pub parent_tool_use_id: Option<Cow<'a, str>>,

@@ -7,6 +7,7 @@ mod harness;
 mod http;
 mod layering;
 mod lifecycle;
+mod real;
 mod sdk;
 mod smoke;
 #[path = "../support/mod.rs"]

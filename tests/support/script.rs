@@ -18,7 +18,7 @@
 //! | `::stop REASON` | yes | yes | the answer's `stop_reason`, such as `max_tokens` |
 //! | `::status CODE [retry-after SECONDS]` | yes | yes | the API fails with CODE; behind some text, in the middle of the stream |
 //! | `::status-times N CODE` | yes | no | the first N attempts fail with CODE |
-//! | `::cut` | yes | no | the connection is cut after what was said so far |
+//! | `::cut [N]` | yes | no | the connection is cut after what was said so far; with N only for the first N attempts |
 //! | `::ask NAME {json}` | no | yes | a tool call that needs permission (`can_use_tool`); then says what the answer was |
 //! | `::subagent TEXT` | no | yes | output of a subagent (`parent_tool_use_id` set), which is not part of the answer |
 //! | `::retry CODE` | no | yes | an `api_retry` event |
@@ -101,8 +101,8 @@ pub enum Step {
         /// HTTP status, 400 to 599.
         code: u16,
     },
-    /// `::cut`
-    Cut,
+    /// `::cut`; the number is how many attempts are cut, `None` for all.
+    Cut(Option<u32>),
     /// What only the stand-in agent can do.
     Agent(AgentStep),
 }
@@ -218,7 +218,7 @@ impl Step {
             | Self::Huge(_)
             | Self::Tool(_)
             | Self::Status { .. }
-            | Self::Cut
+            | Self::Cut(_)
             | Self::Silent(None) => true,
             Self::Think(_)
             | Self::Chunk(_)
@@ -264,7 +264,8 @@ fn step(word: &str, argument: &str) -> Result<Step, ScriptError> {
         "stop" => Step::Stop(read.name()?),
         "status" => read.status()?,
         "status-times" => read.status_times()?,
-        "cut" => Step::Cut,
+        "cut" if argument.is_empty() => Step::Cut(None),
+        "cut" => Step::Cut(Some(read.number("how many attempts", 1, 100)? as u32)),
         _ => Step::Agent(agent_step(word, &read)?),
     })
 }

@@ -19,6 +19,10 @@ pub(super) struct Answer {
     shown: usize,
     /// Shown text of a block that never was finished.
     orphan: String,
+    /// The message was cut off at the model's limit of output.
+    cut: bool,
+    /// The message before was: what comes next goes on where that broke off.
+    goes_on: bool,
     mismatch: bool,
 }
 
@@ -31,6 +35,7 @@ impl Answer {
 
     /// A message of the model begins: whatever block was open will not be finished.
     pub(super) fn message_start(&mut self) {
+        self.goes_on = std::mem::take(&mut self.cut);
         if self.block.is_empty() {
             return;
         }
@@ -44,6 +49,11 @@ impl Answer {
         self.shown = 0;
     }
 
+    /// The running message ended at the model's limit of output; claude asks it to go on mid-thought.
+    pub(super) fn cut(&mut self) {
+        self.cut = true;
+    }
+
     /// Takes a finished block as a whole; gives the rest that no delta brought.
     pub(super) fn block(&mut self, text: &str) -> Option<String> {
         let before = std::mem::replace(&mut self.block, text.to_owned());
@@ -53,11 +63,13 @@ impl Answer {
             self.shown = text.len();
         }
         let rest = self.show();
+        let between = self.between();
         // A block that is shorter than what an earlier attempt had shown takes the rest of that back.
         self.mismatch |= !self.orphan.is_empty() && self.orphan != text;
         self.orphan.clear();
-        if !self.done.is_empty() && !text.is_empty() {
-            self.done.push_str(BETWEEN);
+        if !text.is_empty() {
+            self.done.push_str(between);
+            self.goes_on = false;
         }
         self.done.push_str(text);
         self.block.clear();
@@ -88,6 +100,11 @@ impl Answer {
         self.mismatch
     }
 
+    /// What stands before a new block.
+    fn between(&self) -> &'static str {
+        if self.done.is_empty() || self.goes_on { "" } else { BETWEEN }
+    }
+
     /// What of the running block is new to the reader.
     fn show(&mut self) -> Option<String> {
         if !self.orphan.is_empty() {
@@ -110,7 +127,7 @@ impl Answer {
         if new.is_empty() {
             return None;
         }
-        let new = if self.shown == 0 && !self.done.is_empty() { format!("{BETWEEN}{new}") } else { new.to_owned() };
+        let new = if self.shown == 0 { format!("{}{new}", self.between()) } else { new.to_owned() };
         self.shown = self.block.len();
         Some(new)
     }
@@ -178,6 +195,22 @@ mod tests {
         answer.block("Done.");
         assert_eq!(answer.finish("Done."), None);
         assert_eq!((answer.text(), answer.mismatch()), ("Let me look.\n\nDone.", false));
+    }
+
+    #[test]
+    fn what_follows_a_limit_goes_on_where_it_broke_off() {
+        let mut answer = Answer::default();
+        answer.message_start();
+        answer.delta("One tw");
+        answer.cut();
+        answer.block("One tw");
+        answer.message_start();
+        assert_eq!(answer.delta("o").as_deref(), Some("o"));
+        answer.block("o three");
+        answer.message_start();
+        assert_eq!(answer.block("Four").as_deref(), Some("\n\nFour"));
+        assert_eq!(answer.finish(""), None);
+        assert_eq!((answer.text(), answer.mismatch()), ("One two three\n\nFour", false));
     }
 
     #[test]

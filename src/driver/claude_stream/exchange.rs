@@ -166,12 +166,18 @@ impl Exchange {
                     self.events.extend(step.map(DriverEvent::Step));
                 }
             }
-            Output::Assistant(line) | Output::User(line) => {
+            Output::Assistant(line) => {
                 if let Some(turn) = self.turn() {
-                    let steps = turn.message(&line)?;
+                    let steps = turn.said(&line)?;
                     self.events.extend(steps.into_iter().map(DriverEvent::Step));
                 } else if matches!(self.phase, Phase::Preparing(_)) && self.own_turn {
                     self.events.push_back(DriverEvent::Alive);
+                }
+            }
+            Output::User(line) => {
+                if self.turn().is_some() {
+                    let steps = turn::tool_results(&line)?;
+                    self.events.extend(steps.into_iter().map(DriverEvent::Step));
                 }
             }
             Output::Init(line) => self.init(&line),

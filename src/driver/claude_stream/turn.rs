@@ -10,6 +10,10 @@ use crate::wire::claude::{Delta, MessageLine, ResultLine, StreamEvent, StreamLin
 /// claude's name for the model of messages that it made up itself, to show an error for example.
 const SYNTHETIC: &str = "<synthetic>";
 
+/// The stop reason of a message, and the error of claude's own, that mean that the model's output was cut at its limit.
+const CUT: &str = "max_tokens";
+const CUT_FOR_GOOD: &str = "max_output_tokens";
+
 /// Longest text of a tool's answer that travels in an event, in bytes; the model has the whole of it.
 const TOOL_TEXT_MAX: usize = 16 << 10;
 
@@ -26,6 +30,8 @@ pub(super) struct Turn {
     reasoning: String,
     /// Whether thinking came as deltas, so that the whole blocks say nothing new.
     reasoning_streamed: bool,
+    /// The model's output was cut at its limit, and claude has asked it to go on as often as it does.
+    cut_for_good: bool,
 }
 
 impl Turn {
@@ -38,6 +44,7 @@ impl Turn {
             answer: Answer::default(),
             reasoning: String::new(),
             reasoning_streamed: false,
+            cut_for_good: false,
         }
     }
 
@@ -60,16 +67,21 @@ impl Turn {
                 self.reasoning.push_str(thinking);
                 Some(EventKind::ReasoningDelta(thinking.to_string()))
             }
+            StreamEvent::MessageDelta { delta } if delta.stop_reason.as_deref() == Some(CUT) => {
+                self.answer.cut();
+                None
+            }
             _ => None,
         }
     }
 
-    /// A whole message, or one block of it.
+    /// A whole message of the model's, or one block of it.
     ///
     /// # Errors
     /// When the message's content is not what the Messages API describes.
-    pub(super) fn message(&mut self, line: &MessageLine<'_>) -> serde_json::Result<Vec<EventKind>> {
+    pub(super) fn said(&mut self, line: &MessageLine<'_>) -> serde_json::Result<Vec<EventKind>> {
         let synthetic = line.message.model.as_deref() == Some(SYNTHETIC);
+        self.cut_for_good |= line.parent_tool_use_id.is_none() && line.error.as_deref() == Some(CUT_FOR_GOOD);
         let mut steps = Vec::new();
         for block in line.message.blocks()? {
             let step = match (&*block.kind, &line.parent_tool_use_id) {
@@ -90,11 +102,6 @@ impl Turn {
                     name: block.name.unwrap_or_default().into_owned(),
                     input: block.input.map(|input| input.get().to_owned()).unwrap_or_default(),
                 }),
-                ("tool_result", None) => Some(EventKind::ToolResult {
-                    id: block.tool_use_id.unwrap_or_default().into_owned(),
-                    is_error: block.is_error.unwrap_or(false),
-                    text: block.content.map(|content| tool_text(content.get())).unwrap_or_default(),
-                }),
                 _ => None,
             };
             steps.extend(step);
@@ -114,7 +121,9 @@ impl Turn {
         if wrong && self.interrupted {
             return (Vec::new(), TurnEnding::Interrupted(InterruptCause::Agent));
         }
-        if wrong {
+        // An answer that is too long is an answer: claude's words about it are none of it.
+        let too_long = wrong && self.cut_for_good;
+        if wrong && !too_long {
             let retry_after = retry_at.and_then(|at| at.duration_since(SystemTime::now()).ok());
             return (Vec::new(), TurnEnding::Failed(failure::of_result(line, spec, retry_after)));
         }
@@ -123,7 +132,8 @@ impl Turn {
             .iter()
             .map(|d| EventKind::PermissionDenied { tool: d.tool_name.to_string() })
             .collect();
-        steps.extend(self.answer.finish(line.result.as_deref().unwrap_or_default()).map(EventKind::TextDelta));
+        let result = line.result.as_deref().filter(|_| !too_long).unwrap_or_default();
+        steps.extend(self.answer.finish(result).map(EventKind::TextDelta));
         if self.answer.mismatch() {
             steps.push(EventKind::TextMismatch);
         }
@@ -137,16 +147,34 @@ impl Turn {
         let ending = TurnEnding::Completed {
             text: self.answer.text().to_owned(),
             reasoning: self.reasoning,
-            finish: finish_reason(line.stop_reason.as_deref()),
+            finish: if too_long { FinishReason::Length } else { finish_reason(line.stop_reason.as_deref()) },
             usage,
         };
         (steps, ending)
     }
 }
 
+/// What the model was told while it worked: what its tools answered. (The rest is claude's own, such as a request to go on
+/// after a limit, and none of it is part of the answer.)
+///
+/// # Errors
+/// When the message's content is not what the Messages API describes.
+pub(super) fn tool_results(line: &MessageLine<'_>) -> serde_json::Result<Vec<EventKind>> {
+    if line.parent_tool_use_id.is_some() {
+        return Ok(Vec::new());
+    }
+    let results = line.message.blocks()?.into_iter().filter(|block| block.kind == "tool_result");
+    let results = results.map(|block| EventKind::ToolResult {
+        id: block.tool_use_id.unwrap_or_default().into_owned(),
+        is_error: block.is_error.unwrap_or(false),
+        text: block.content.map(|content| tool_text(content.get())).unwrap_or_default(),
+    });
+    Ok(results.collect())
+}
+
 fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
     match stop_reason {
-        Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
+        Some(CUT | "model_context_window_exceeded") => FinishReason::Length,
         Some("refusal") => FinishReason::ContentFilter,
         _ => FinishReason::Stop,
     }

@@ -89,6 +89,7 @@ impl Machine {
             _ => return,
         };
         self.failures = 0;
+        self.record.answered = true;
         self.keep_thread();
         self.end(turn, ending);
         self.idle(now);
@@ -100,6 +101,12 @@ impl Machine {
             DriverEnd::Detached => TurnError::new(ErrorKind::AgentLost, "the agent's process was ended"),
         };
         match std::mem::replace(&mut self.state, State::NotLoaded) {
+            State::Starting { .. } if error.kind == ErrorKind::ThreadNotFound && self.can_begin_anew() => {
+                // Under the id that was promised with the turn, which the agent has never heard of.
+                self.planned = self.record.thread.take().unwrap_or_else(ThreadId::generate);
+                self.record.answered = false;
+                self.out.push(Effect::Save(self.record.clone()));
+            }
             State::Starting { .. } => {
                 self.failures += 1;
                 if let Some(job) = self.queue.pop_front() {
@@ -117,6 +124,13 @@ impl Machine {
         self.attached = None;
         self.out.push(Effect::ReleasePlace);
         self.settle(now);
+    }
+
+    /// Whether nothing is lost by a new thread in place of one that the agent does not know. It writes a thread down only
+    /// some moments after its first words, and may have been killed before; and a caller may bring the whole conversation.
+    fn can_begin_anew(&self) -> bool {
+        let history_is_here = self.queue.front().is_some_and(|job| !job.request.history.is_empty());
+        self.record.thread.is_some() && (!self.record.answered || history_is_here)
     }
 
     /// The running turn ends with its process, not by the agent's word.

@@ -15,6 +15,8 @@ impl Machine {
         }
         if !self.bound() {
             self.record.thread.clone_from(&job.request.thread);
+            // Whoever names a thread means one with something in it.
+            self.record.answered = job.request.thread.is_some();
             self.record.directory.clone_from(&job.directory);
             job.driver.name().clone_into(&mut self.record.driver);
         }

@@ -77,6 +77,7 @@ impl Machine {
         match after {
             After::Reset => {
                 self.record.thread = None;
+                self.record.answered = false;
                 self.record.instructions = None;
                 self.record.generation += 1;
                 self.failures = 0;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use super::{Claude, Client, stand_in, within};
+use super::{Claude, Client, Transcripts, agents_of, stand_in, within};
 use crate::support::model::Model;
 
 /// How a daemon is to be.
@@ -21,6 +21,7 @@ pub(crate) struct DaemonBuilder {
     agent: PathBuf,
     config: String,
     env: BTreeMap<String, String>,
+    without: Vec<&'static str>,
     args: Vec<String>,
     scratch: Option<Arc<TempDir>>,
 }
@@ -65,6 +66,11 @@ impl Daemon {
     /// The daemon's working directory.
     pub(crate) fn work(&self) -> PathBuf {
         self.scratch.path().join("work")
+    }
+
+    /// The transcripts of the sessions in its working directory.
+    pub(crate) fn transcripts(&self) -> Transcripts {
+        Transcripts::of(&self.scratch().join("home"), &self.work())
     }
 
     /// What it has logged so far.
@@ -113,7 +119,9 @@ impl Daemon {
     /// SIGTERM, and the exit status. Asserts that the daemon left no process behind.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
-        self.ended().await
+        let status = self.ended().await;
+        assert_eq!(agents_of(self.scratch()), [0; 0], "processes that the daemon left behind");
+        status
     }
 }
 
@@ -128,7 +136,14 @@ impl Drop for Daemon {
 
 impl DaemonBuilder {
     fn new(agent: PathBuf) -> Self {
-        Self { agent, config: String::new(), env: BTreeMap::new(), args: Vec::new(), scratch: None }
+        Self {
+            agent,
+            config: String::new(),
+            env: BTreeMap::new(),
+            without: Vec::new(),
+            args: Vec::new(),
+            scratch: None,
+        }
     }
 
     /// Lines for its turnmux.toml. `@SCRATCH@` becomes the scratch folder.
@@ -141,6 +156,12 @@ impl DaemonBuilder {
     /// A variable of its environment, which the agents inherit.
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Without a variable that it would have.
+    pub(crate) fn without(mut self, name: &'static str) -> Self {
+        self.without.push(name);
         self
     }
 
@@ -223,6 +244,9 @@ impl DaemonBuilder {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        for name in self.without {
+            command.env_remove(name);
+        }
         (command.spawn().expect("turnmux starts"), scratch)
     }
 }

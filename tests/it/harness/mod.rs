@@ -4,12 +4,15 @@ mod agents;
 mod client;
 mod daemon;
 mod gate;
+mod processes;
 mod raw;
 mod refusal;
+mod transcripts;
 mod wait;
 
 pub(crate) use agents::{Claude, stand_in};
 pub(crate) use client::{Client, Reply, Stream, ask, content};
 pub(crate) use daemon::{Daemon, DaemonBuilder};
-
+pub(crate) use processes::{Fifo, agents_of, all_gone};
+pub(crate) use transcripts::Transcripts;
 pub(crate) use wait::{gone, within};

@@ -18,15 +18,22 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 /// Waits until a process that is no child of the test's is gone. Its pidfd tells, so nothing is polled.
 pub(crate) async fn gone(pid: u32) {
     let Some(fd) = pidfd(pid) else { return };
-    let _ready = within(&format!("the end of process {pid}"), fd.readable()).await.expect("a pidfd becomes readable");
+    within(&format!("the end of process {pid}"), readable(fd)).await;
 }
 
-#[expect(unsafe_code, reason = "nix has no pidfd_open, and tokio wants a promise about the descriptor")]
-fn pidfd(pid: u32) -> Option<AsyncFd<OwnedFd>> {
+/// Waits until there is something to read.
+#[expect(unsafe_code, reason = "tokio's safe function for this is deprecated")]
+pub(super) async fn readable(fd: OwnedFd) {
+    // SAFETY: an OwnedFd is open and always the same one, and the AsyncFd owns it.
+    let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    let fd = fd.expect("the descriptor can be waited on");
+    let _ready = fd.readable().await.expect("the descriptor becomes readable");
+}
+
+#[expect(unsafe_code, reason = "nix has no pidfd_open")]
+fn pidfd(pid: u32) -> Option<OwnedFd> {
     // SAFETY: pidfd_open takes two integers and gives a new descriptor, or -1 when there is no such process.
     let fd = unsafe { nix::libc::syscall(nix::libc::SYS_pidfd_open, pid, 0) };
     // SAFETY: the descriptor is new, so nobody else owns it.
-    let fd = (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd as i32) })?;
-    // SAFETY: an `OwnedFd` is the same open descriptor as long as it lives.
-    Some(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.expect("a pidfd can be waited on"))
+    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -64,7 +64,10 @@ pub(super) async fn message(body: &Value, prompt: &Prompt, stage: &Arc<Stage>) -
         Err(error) => return Ok(failure(400, None, &error.to_string())),
     };
     let attempt = stage.attempt(prompt);
-    plan.acts.retain(|act| !matches!(act, Act::Fail { first_attempts: Some(times), .. } if attempt > *times));
+    plan.acts.retain(|act| match act {
+        Act::Fail { first_attempts: Some(times), .. } | Act::Cut(Some(times)) => attempt <= *times,
+        _ => true,
+    });
 
     let streamed = body["stream"] == true;
     // A whole answer waits for everything; a streamed one only for what stands before the first output.
@@ -83,7 +86,7 @@ pub(super) async fn message(body: &Value, prompt: &Prompt, stage: &Arc<Stage>) -
                 return Ok(failure(500, None, &format!("::hold {name} was not released within {HOLD_MAX:?}")));
             }
             Act::Fail { code, retry_after_s, .. } => return Ok(failure(code, retry_after_s, error::message(code))),
-            Act::Cut => return Err(Cut),
+            Act::Cut(_) => return Err(Cut),
             act => {
                 output_began = true;
                 rest.push(act);
@@ -191,7 +194,7 @@ fn whole(plan: &Plan, identity: &Identity) -> Value {
             Act::Tool(call) => {
                 content.push(json!({"type": "tool_use", "id": identity.tool, "name": call.name, "input": call.input}));
             }
-            Act::Silent(_) | Act::Hold(_) | Act::Fail { .. } | Act::Cut => {}
+            Act::Silent(_) | Act::Hold(_) | Act::Fail { .. } | Act::Cut(_) => {}
         }
     }
     json!({"id": identity.message, "type": "message", "role": "assistant", "model": identity.model, "content": content,

@@ -34,8 +34,8 @@ pub(super) enum Act {
     Hold(String),
     /// Fail; `first_attempts` says for how many attempts, `None` for all.
     Fail { code: u16, retry_after_s: Option<u32>, first_attempts: Option<u32> },
-    /// Cut the connection.
-    Cut,
+    /// Cut the connection, for so many attempts or for all.
+    Cut(Option<u32>),
 }
 
 /// How text is cut into deltas.
@@ -117,7 +117,7 @@ fn act(step: Step, pace: Pace, echo: &str) -> Result<Act, ScriptError> {
         Step::Hold(name) => Act::Hold(name),
         Step::Status { code, retry_after_s } => Act::Fail { code, retry_after_s, first_attempts: None },
         Step::StatusTimes { times, code } => Act::Fail { code, retry_after_s: None, first_attempts: Some(times) },
-        Step::Cut => Act::Cut,
+        Step::Cut(first_attempts) => Act::Cut(first_attempts),
         step @ (Step::Agent(_) | Step::Chunk(_) | Step::Slow(_) | Step::Stop(_)) => {
             return Err(ScriptError::NotHere { double: "loopback model", step: format!("{step:?}") });
         }

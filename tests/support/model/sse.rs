@@ -38,7 +38,7 @@ pub(super) fn pieces(plan: &Plan, identity: &Identity) -> Vec<Piece> {
             Act::Tool(call) => stream.tool(&identity.tool, &call.name, &call.input),
             Act::Silent(pause) => stream.wait(Piece::Silent(*pause)),
             Act::Hold(name) => stream.wait(Piece::Hold(name.clone())),
-            Act::Cut => {
+            Act::Cut(_) => {
                 stream.wait(Piece::Cut);
                 return stream.pieces;
             }

@@ -175,7 +175,7 @@ impl<'a> Turn<'a> {
                 return Err(Stop::Failed { code: *code, text: result::error_text(*code) });
             }
             Step::Agent(step) => self.agent_step(step)?,
-            Step::StatusTimes { .. } | Step::Cut => {
+            Step::StatusTimes { .. } | Step::Cut(_) => {
                 let error = ScriptError::NotHere { double: "stand-in agent", step: format!("{step:?}") };
                 return Err(Stop::Failed { code: 400, text: format!("API Error: 400 {error}") });
             }

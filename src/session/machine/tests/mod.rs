@@ -266,6 +266,7 @@ fn record() -> SessionRecord {
         generation: 0,
         seq: 0,
         turns: 0,
+        answered: false,
         unnamed: false,
     }
 }

@@ -1,0 +1,60 @@
+//! claude's transcripts. It writes them some moments after it has spoken, so a test that kills it waits for that first.
+
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+use super::wait::readable;
+use super::within;
+
+/// The transcripts of the threads in one directory.
+pub(crate) struct Transcripts {
+    folder: PathBuf,
+    changes: Inotify,
+}
+
+impl Transcripts {
+    /// Watches them; to be called before there are any.
+    pub(crate) fn of(home: &Path, directory: &Path) -> Self {
+        // claude's name for a directory: all but letters and digits is a dash.
+        let directory = directory.canonicalize().expect("the directory is there").display().to_string();
+        let name: String = directory.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let folder = home.join(".claude/projects").join(name);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let changes = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).expect("a watcher");
+        let what = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVED_TO;
+        changes.add_watch(&folder, what).expect("the folder can be watched");
+        Self { folder, changes }
+    }
+
+    /// Waits until this stands in one of them.
+    pub(crate) async fn hold(&self, text: &str) {
+        within(&format!("{text:?} in a transcript"), async {
+            while !self.texts().any(|transcript| transcript.contains(text)) {
+                readable(self.changes.as_fd().try_clone_to_owned().expect("a descriptor")).await;
+                let _seen = self.changes.read_events().expect("the watcher can be read");
+            }
+        })
+        .await;
+    }
+
+    /// Removes all of them, as if claude had been killed before it wrote anything.
+    pub(crate) fn lose(&self) {
+        std::fs::remove_dir_all(&self.folder).expect("the transcripts are there");
+    }
+
+    /// claude's id of the newest message of its own in a thread.
+    pub(crate) fn last_answer(&self, thread: &str) -> String {
+        let transcript = std::fs::read_to_string(self.folder.join(format!("{thread}.jsonl"))).expect("a transcript");
+        let mut lines = transcript.lines().rev().map(|line| serde_json::from_str(line).expect("a JSON line"));
+        let line: serde_json::Value =
+            lines.find(|line: &serde_json::Value| line["type"] == "assistant").expect("an answer");
+        line["uuid"].as_str().expect("an id").to_owned()
+    }
+
+    fn texts(&self) -> impl Iterator<Item = String> {
+        let entries = std::fs::read_dir(&self.folder).expect("the folder is there");
+        entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
+    }
+}
