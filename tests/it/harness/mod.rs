@@ -15,4 +15,4 @@ pub(crate) use client::{Client, Reply, Stream, ask, content};
 pub(crate) use daemon::{Daemon, DaemonBuilder};
 pub(crate) use processes::{Fifo, agents_of, all_gone};
 pub(crate) use transcripts::Transcripts;
-pub(crate) use wait::{gone, within};
+pub(crate) use wait::{LIMIT, gone, within};
