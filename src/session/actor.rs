@@ -1,6 +1,7 @@
 //! The task of one session: it feeds the machine and carries out what that says. It awaits nothing but its `select!`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -15,6 +16,10 @@ use crate::store::{SessionRecord, SessionStore};
 
 /// Messages that may wait for a session's task; it never makes them wait for anything but each other.
 pub(super) const INBOX_MAX: usize = 64;
+
+/// How long a session that has nothing else to do waits for a slow reader of its last ending: the end of the daemon must
+/// not wait for a client.
+const LAST_READER: Duration = Duration::from_secs(2);
 
 /// What others ask of a session's task.
 pub(super) enum Message {
@@ -147,12 +152,18 @@ impl Actor {
     /// The earlier of the machine's limit and that of a stalled reader.
     fn deadline(&self) -> Option<Instant> {
         let machine = self.machine.deadline().map(Instant::from_std);
-        let stall = self.readers.stalled_since().map(|since| since + self.machine.limits().reader_stall);
+        let stall = self.readers.stalled_since().map(|since| since + self.reader_stall());
         [machine, stall].into_iter().flatten().min()
     }
 
-    fn time(&mut self) {
+    /// How long a reader may take nothing.
+    fn reader_stall(&self) -> Duration {
         let stall = self.machine.limits().reader_stall;
+        if self.machine.done() { stall.min(LAST_READER) } else { stall }
+    }
+
+    fn time(&mut self) {
+        let stall = self.reader_stall();
         if self.readers.stalled_since().is_some_and(|since| since + stall <= Instant::now())
             && let Some(turn) = self.readers.let_go_stalled()
         {

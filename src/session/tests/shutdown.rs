@@ -65,3 +65,14 @@ async fn a_session_that_starts_or_waits_for_a_place_is_stopped() {
     }
     assert_eq!((world.live(), tasks()), (0, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_nothing_does_not_hold_up_the_end() {
+    let world = World::new();
+    let running = world.submit("1", "!count=1000").await;
+    pass(SECOND).await;
+    let begin = tokio::time::Instant::now();
+    world.shutdown(SECOND, std::future::pending()).await;
+    assert!(begin.elapsed() < 10 * SECOND, "{:?}", begin.elapsed());
+    drop(running);
+}
