@@ -225,7 +225,11 @@ impl Actor {
                 tracing::warn!(session = %self.machine.record().key, %error, "the agent's process ended");
             }
         }
+        let closed = matches!(event, DriverEvent::Closed(_));
         self.feed(Input::Driver(event));
+        if closed {
+            tracing::debug!(session = %self.machine.record().key, "the session has no process");
+        }
     }
 
     fn feed(&mut self, input: Input) {
@@ -241,6 +245,7 @@ impl Actor {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Accept { turn, thread } => {
+                tracing::debug!(session = %self.machine.record().key, %turn, "turn accepted");
                 let accepted = Accepted { turn, thread, reader: self.readers.open(turn) };
                 self.reply(turn, SubmitReply::Accepted(accepted));
             }

@@ -115,6 +115,6 @@ async fn a_timeout_or_an_abort_of_the_sdk_interrupts_the_turn() {
     for sdk in Sdk::ALL {
         let daemon = stand_in().start().await;
         sdk.play("leave", &daemon).await;
-        daemon.logged("the client went away", 2).await;
+        daemon.logged("its client went away", 2).await;
     }
 }

@@ -47,7 +47,7 @@ async fn a_daemon_whose_agents_ignore_everything_ends_all_the_same() {
     let child = text.strip_prefix("child ").unwrap().parse().unwrap();
     let agents = [daemon.agent("idle::1").await, daemon.agent("busy::1").await, child];
     daemon.signal(Signal::SIGTERM);
-    stream.refused("turn_interrupted").await;
+    stream.refused("shutting_down").await;
     assert!(daemon.ended().await.success());
     for pid in agents {
         gone(pid).await;

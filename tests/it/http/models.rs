@@ -36,6 +36,7 @@ async fn the_backends_are_the_models() {
         assert_eq!(model["object"], "model");
         assert_eq!(model["owned_by"], "claude-stream");
         assert!(model["created"].is_u64());
+        assert_eq!(model["ready"], json!(model["id"] != "absent"));
     }
     assert_eq!(daemon.client.get("/v1/models/mine").await.json(), data[4]);
     assert_eq!(daemon.client.get("/v1/models/gpt-4o").await.json()["id"], "claude-code-sonnet", "by an alias");

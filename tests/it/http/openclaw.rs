@@ -135,7 +135,7 @@ async fn a_title_request_has_a_session_and_a_process_of_its_own_that_soon_goes()
     let own = title.header("x-turnmux-session").unwrap().to_owned();
     assert_ne!(own, key);
     assert!(title.rest().await.0.ends_with("[turn 1]"));
-    daemon.logged("ended an agent", 1).await;
+    daemon.logged("the session has no process", 1).await;
     assert!(daemon.session(&own).await.unwrap()["pid"].is_null());
     assert_eq!(daemon.agent(key).await, pid, "the conversation's process is not touched");
     daemon.client.delete(&format!("/v1/sessions/{}", key.replace(':', "%3A"))).await;

@@ -29,7 +29,7 @@ async fn the_turn_of_a_client_that_left_is_interrupted_and_the_next_starts_clean
         assert_eq!(next, format!("You said: next [turn {}]", turns + 2), "nothing of the other turn is in it");
         assert_eq!(daemon.agent("a::b").await, pid, "the process stays warm");
     }
-    daemon.logged("the client went away", 2).await;
+    daemon.logged("its client went away", 2).await;
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_turn_that_waits_for_its_agents_start_never_runs_when_its_client_has_l
     let ready = daemon.gate("ready");
     let session = daemon.client.session("a::b");
     drop(session.stream("never to run").await);
-    daemon.logged("the client went away", 1).await;
+    daemon.logged("its client went away", 1).await;
     ready.open();
     assert_eq!(session.ask("next").await.text(), "You said: next [turn 1]");
     assert_eq!(daemon.stand_in_turns(), ["next"]);
@@ -100,7 +100,7 @@ async fn after_the_grace_the_turn_is_interrupted() {
     stream.first_text().await;
     drop(stream);
     assert_eq!(session.ask("next").await.text(), "You said: next [turn 2]");
-    daemon.logged("the client went away", 1).await;
+    daemon.logged("its client went away", 1).await;
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn many_clients_that_leave_at_once_leave_nothing_behind() {
         leavers.push(session.stream("never to run").await);
     }
     drop(leavers);
-    daemon.logged("the client went away", 40).await;
+    daemon.logged("its client went away", 40).await;
     let health = daemon.client.get("/health").await.json();
     assert_eq!((&health["queued"], &health["processes"]), (&json!(0), &json!(1)));
     gate.open();

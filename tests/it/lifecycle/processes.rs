@@ -9,7 +9,7 @@ async fn an_idle_process_is_retired_and_its_session_resumes() {
     let daemon = Daemon::stand_in().config("sessions.idle_timeout = \"100ms\"").start().await;
     let session = daemon.client.session("a::b");
     let first = session.ask("one").await;
-    daemon.logged("ended an agent", 1).await;
+    daemon.logged("the session has no process", 1).await;
     let view = daemon.session("a::b").await.unwrap();
     assert_eq!((&view["pid"], &view["turns"]), (&json!(null), &json!(1)));
     assert_eq!(view["thread"], json!(first.header("x-turnmux-thread")));
@@ -17,7 +17,7 @@ async fn an_idle_process_is_retired_and_its_session_resumes() {
     let second = session.ask("two").await;
     assert_eq!(second.text(), "You said: two [turn 2]", "nothing is lost");
     assert_eq!(second.header("x-turnmux-thread"), first.header("x-turnmux-thread"));
-    daemon.logged("ended an agent", 2).await;
+    daemon.logged("the session has no process", 2).await;
     assert_eq!(daemon.client.get("/health").await.json()["processes"], 0);
 }
 
@@ -92,7 +92,7 @@ async fn who_leaves_the_line_takes_no_place() {
     let leaver = daemon.client.session("leaver::1").stream("never to run").await;
     let mut stayer = daemon.client.session("stayer::1").stream("to run").await;
     drop(leaver);
-    daemon.logged("the client went away", 1).await;
+    daemon.logged("its client went away", 1).await;
     gate.open();
     busy.rest().await;
     assert_eq!(stayer.rest().await.0, "You said: to run [turn 1]");

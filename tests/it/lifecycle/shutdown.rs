@@ -21,12 +21,20 @@ async fn running_turns_finish_waiting_ones_are_told_and_new_ones_refused() {
     let mut running = session.stream(&text).await;
     running.first_text().await;
     let mut queued = session.stream("waits").await;
+    let waits = {
+        let session = session.clone();
+        tokio::spawn(async move { session.ask("waits too").await })
+    };
+    daemon.logged("turn accepted session=a::b", 3).await;
     daemon.client.session("idle::1").ask("one").await;
     let agents = [daemon.agent("whole::1").await, daemon.agent("a::b").await, daemon.agent("idle::1").await];
 
     daemon.signal(Signal::SIGTERM);
-    let (_, refusal) = queued.refused("turn_interrupted").await;
+    let (_, refusal) = queued.refused("shutting_down").await;
     assert!(refusal.message.contains("shutting down"), "{refusal:?}");
+    let reply = waits.await.unwrap();
+    reply.refused(503, "shutting_down");
+    assert!(reply.header("x-should-retry").is_none(), "it never ran: it may be asked again");
     for key in ["a::b", "idle::1", "new::1"] {
         let reply = daemon.client.session(key).ask("too late").await;
         reply.refused(503, "shutting_down");
@@ -56,7 +64,7 @@ async fn a_second_signal_forces() {
         daemon.logged("shutting down", 1).await;
         assert_eq!(daemon.session("a::b").await.unwrap()["state"], "active", "the first signal lets it finish");
         daemon.signal(second);
-        let (_, refusal) = stream.refused("turn_interrupted").await;
+        let (_, refusal) = stream.refused("shutting_down").await;
         assert!(refusal.message.contains("shutting down"), "{refusal:?}");
         assert!(daemon.ended().await.success());
         gone(agent).await;
@@ -74,7 +82,9 @@ async fn after_the_grace_running_turns_are_told_too() {
     daemon.logged("turn began", 1).await;
     let agent = daemon.agent("a::b").await;
     daemon.signal(Signal::SIGTERM);
-    asked.await.unwrap().refused(409, "turn_interrupted");
+    let reply = asked.await.unwrap();
+    reply.refused(503, "shutting_down");
+    assert_eq!(reply.header("x-should-retry"), Some("false"), "it ran: it must not run again");
     assert!(daemon.ended().await.success());
     gone(agent).await;
 }
@@ -87,7 +97,7 @@ async fn a_turn_whose_agent_is_starting_is_told_as_well() {
     let mut stream = daemon.client.session("a::b").stream("never").await;
     daemon.logged("started an agent", 1).await;
     daemon.signal(Signal::SIGTERM);
-    stream.refused("turn_interrupted").await;
+    stream.refused("shutting_down").await;
     assert!(daemon.ended().await.success());
     assert!(daemon.stand_in_turns().is_empty());
 }
