@@ -12,7 +12,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::exchange::Exchange;
 use super::launch;
 use crate::driver::{Command, CommandKind, DriverEvent, OpenRequest};
-use crate::process::{Child, Line, LineError, LineReader, Redactor, SpawnRequest, StderrTail, StopLadder, Supervisor};
+use crate::process::{
+    Child, ChildSignal, Line, LineError, LineReader, Redactor, SpawnRequest, StderrTail, StopLadder, Supervisor,
+};
 use crate::protocol::{DriverEnd, ErrorKind, Limits, TurnError};
 
 /// How much of claude's stderr is kept for error texts, in bytes.
@@ -175,6 +177,10 @@ impl Host {
             let _ = timeout(self.limits.stop_eof, settled).await;
         }
         let ready = self.exchange.ready();
+        if matches!(&over, Over::Lost(Some(error)) if error.kind == ErrorKind::Misconfigured) {
+            // It allows more than it may, and has a turn: on the way down the ladder its tools would run.
+            self.child.signal(ChildSignal::Kill);
+        }
         drop(self.stdin.take());
         let ladder = StopLadder { eof: self.limits.stop_eof, term: self.limits.stop_term };
         let pid = self.child.pid();

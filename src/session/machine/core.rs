@@ -18,7 +18,8 @@ pub struct Machine {
     pub(super) state: State,
     pub(super) queue: VecDeque<Job>,
     pub(super) record: SessionRecord,
-    /// The id that the next new thread gets; never one that an agent was given before, for claude takes each once only.
+    /// The id that the next new thread gets. claude takes each once only, so it is never one that an agent was given
+    /// before, unless that agent says that it has never heard of it.
     pub(super) planned: ThreadId,
     /// What the attachment was opened with, changes included.
     pub(super) attached: Option<Attached>,

@@ -40,7 +40,7 @@ async fn a_client_that_leaves_stops_its_turn(claude: Claude) {
     let mut running = session.stream("six\n::hold here\n::echo").await;
     request_for(&daemon.model, "six").await;
     drop(session.stream("never").await);
-    daemon.logged("the client went away", 3).await;
+    daemon.logged("its client went away", 3).await;
     daemon.model.release("here");
     assert_eq!(running.rest().await.0, "You said: six [turn 6]");
     assert_eq!(session.ask("seven").await.text(), "You said: seven [turn 7]");

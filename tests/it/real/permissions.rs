@@ -14,6 +14,7 @@ on_both!(
     deny_denies,
     bypass_is_a_flag_away,
     claudes_own_settings_loosen_nothing,
+    a_claude_that_allows_more_than_asked_for_does_nothing,
     bypass_as_root_says_what_claude_says,
 );
 
@@ -80,6 +81,18 @@ async fn claudes_own_settings_loosen_nothing(claude: Claude) {
         let daemon = Daemon::claude(claude).env("IS_SANDBOX", "1").scratch(scratch).start().await;
         assert_eq!(tried(&daemon).await.0, (false, false), "{mode}");
     }
+}
+
+async fn a_claude_that_allows_more_than_asked_for_does_nothing(claude: Claude) {
+    // Whatever makes it do so, its own word at the beginning of the turn is what counts.
+    let config = r#"backends.claude-code.args = ["--permission-mode", "bypassPermissions"]"#;
+    let daemon = Daemon::claude(claude).config(config).env("IS_SANDBOX", "1").start().await;
+    // The pause is for a claude that is ended gently: it would run the tool meanwhile.
+    let reply = daemon.client.session(KEY).ask(&format!("::silent 500\n{}", bash(COMMAND))).await;
+    assert_eq!((reply.status.as_u16(), &*reply.code()), (503, "agent_misconfigured"));
+    let said = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(said.contains("`bypassPermissions`") && said.contains("`ask`"), "{said}");
+    assert!(!daemon.work().join("by-command").exists());
 }
 
 async fn bypass_as_root_says_what_claude_says(claude: Claude) {
