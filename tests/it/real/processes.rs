@@ -78,7 +78,7 @@ async fn a_shutdown_lets_the_running_turn_finish(claude: Claude) {
     let mut queued = daemon.client.session(KEY).stream("never").await;
     daemon.signal(SIGTERM);
     daemon.logged("shutting down", 1).await;
-    assert_eq!(error_code(&queued.rest().await.1), "turn_interrupted");
+    assert_eq!(error_code(&queued.rest().await.1), "shutting_down");
     daemon.model.release("here");
     let (rest, chunks) = stream.rest().await;
     assert_eq!(format!("{first}{rest}"), "one,two");
@@ -94,7 +94,7 @@ async fn a_second_signal_forces(claude: Claude) {
     daemon.signal(SIGTERM);
     daemon.logged("shutting down", 1).await;
     daemon.signal(SIGTERM);
-    assert_eq!(error_code(&stream.rest().await.1), "turn_interrupted");
+    assert_eq!(error_code(&stream.rest().await.1), "shutting_down");
     assert!(daemon.ended().await.success());
     for pid in tool {
         gone(pid).await;
