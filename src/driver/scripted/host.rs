@@ -16,7 +16,7 @@ use crate::protocol::{
 use crate::protocol::{TurnOptions, Usage};
 
 /// What a script cannot say otherwise: far more than any wait of a session.
-const NEVER: std::time::Duration = std::time::Duration::from_secs(60 * 60 * 24 * 365);
+const NEVER: std::time::Duration = std::time::Duration::from_hours(24 * 365);
 
 struct Host {
     request: OpenRequest,

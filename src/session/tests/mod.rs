@@ -22,7 +22,7 @@ use crate::store::MemoryStore;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// More than any wait of a session with these limits. Where it passes, something hangs.
-const LONG: Duration = Duration::from_secs(60 * 60);
+const LONG: Duration = Duration::from_hours(1);
 
 struct World {
     registry: Arc<Registry>,

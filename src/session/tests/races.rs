@@ -152,7 +152,7 @@ async fn every_turn_that_was_taken_ends_once_whatever_the_callers_do() {
                     let chat = ["1", "2", "3", "4"][dice.roll(4) as usize];
                     match dice.roll(20) {
                         0 => {
-                            assert!(world.registry.reset(&key(chat)).await || world.registry.get(&key(chat)).is_none())
+                            assert!(world.registry.reset(&key(chat)).await || world.registry.get(&key(chat)).is_none());
                         }
                         1..4 => drop(world.interrupt(chat).await),
                         other => match world.try_submit(chat, INPUTS[dice.roll(8) as usize]).await {
