@@ -32,6 +32,7 @@
 //! | `::stderr BYTES` | no | yes | so much on stderr |
 //! | `::no-result` | no | yes | the turn ends without a `result` |
 //! | `::two-results` | no | yes | the `result` comes twice |
+//! | `::late-result` | no | yes | the `result` comes again, when the next turn was given and before it begins |
 //! | `::half-line [CODE]` | no | yes | half a line, then exit with CODE (default 0) |
 //! | `::exit CODE` | no | yes | exit in the middle of the turn |
 //! | `::kill` | no | yes | SIGKILL to itself in the middle of the turn |
@@ -136,6 +137,8 @@ pub enum AgentStep {
     NoResult,
     /// `::two-results`
     TwoResults,
+    /// `::late-result`
+    LateResult,
     /// `::half-line`, with the exit code.
     HalfLine(u8),
     /// `::exit`, with the exit code.
@@ -285,6 +288,7 @@ fn agent_step(word: &str, read: &Argument<'_>) -> Result<AgentStep, ScriptError>
         "stderr" => AgentStep::Stderr(read.bytes()?),
         "no-result" => AgentStep::NoResult,
         "two-results" => AgentStep::TwoResults,
+        "late-result" => AgentStep::LateResult,
         "half-line" if read.text.is_empty() => AgentStep::HalfLine(0),
         "half-line" => AgentStep::HalfLine(read.exit_code()?),
         "exit" => AgentStep::Exit(read.exit_code()?),

@@ -18,6 +18,20 @@ async fn a_second_result_ends_no_other_turn() {
     goes_on(&daemon, "a::b", 11).await;
 }
 
+/// The worst moment for it: the next turn was given to the agent, and has not begun.
+#[tokio::test]
+async fn a_result_that_comes_late_ends_no_other_turn() {
+    let daemon = Daemon::stand_in().start().await;
+    let session = daemon.client.session("a::b");
+    for number in 0..3 {
+        let text = format!("::late-result\n::say answer {number}");
+        assert_eq!(session.ask(&text).await.text(), format!("answer {number}"));
+        let (text, _) = session.stream(&format!("::late-result\n::say stream {number}")).await.rest().await;
+        assert_eq!(text, format!("stream {number}"));
+    }
+    goes_on(&daemon, "a::b", 7).await;
+}
+
 fn quick() -> DaemonBuilder {
     Daemon::stand_in().config("limits.interrupt = \"100ms\"\nlimits.stop_eof = \"50ms\"\nlimits.stop_term = \"100ms\"")
 }

@@ -93,7 +93,7 @@ fn start(args: Args, settings: Settings) -> io::Result<u8> {
     let mode = args.permission_mode.clone().unwrap_or_else(|| "default".to_owned());
     let intake = Intake::new(Inbox::open()?, model, mode);
     let cwd = env::current_dir()?.to_string_lossy().into_owned();
-    Agent { args, settings, output, intake, thread, log, cwd, spent: Spent::default() }.run()
+    Agent { args, settings, output, intake, thread, log, cwd, spent: Spent::default(), late: None }.run()
 }
 
 /// The running program.
@@ -107,6 +107,8 @@ struct Agent {
     log: Option<File>,
     cwd: String,
     spent: Spent,
+    /// A result that is to come again.
+    late: Option<Ending>,
 }
 
 impl Agent {
@@ -148,6 +150,9 @@ impl Agent {
         if last.typed && matches!(last.text().trim(), "/clear" | "/cost") {
             return self.command(last.text().trim(), began);
         }
+        if let Some(late) = self.late.take() {
+            result::write(&late, &self.intake.model, began, 1, &mut self.spent, &mut self.output)?;
+        }
         for input in &inputs {
             self.record(input)?;
         }
@@ -167,6 +172,7 @@ impl Agent {
         }
         self.intake.deaf = self.settings.has(Fault::IgnoreInterrupt);
         self.output.partial = self.args.partial;
+        let comes_late = script.as_ref().is_ok_and(|script| script.steps.contains(&Step::Agent(AgentStep::LateResult)));
         let messages = Messages::new(&self.intake.model, self.thread.texts);
         let turn =
             Turn::new(&mut self.intake, &mut self.output, &self.settings, messages, self.args.asks, first.read_ns);
@@ -177,6 +183,7 @@ impl Agent {
         if let Left::Ended(ending, times) = &left {
             result::write(ending, &self.intake.model, began, *times, &mut self.spent, &mut self.output)?;
             self.output.flush()?;
+            self.late = comes_late.then(|| ending.clone());
         }
         Ok(left)
     }

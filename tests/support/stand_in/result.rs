@@ -21,7 +21,7 @@ pub(super) struct Spent {
 }
 
 /// A turn's ending.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ending {
     /// How it ended.
     pub(super) kind: Kind,

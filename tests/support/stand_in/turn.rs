@@ -198,8 +198,8 @@ impl<'a> Turn<'a> {
             AgentStep::Final(text) => self.messages.replace(text, self.output)?,
             AgentStep::Unstreamed(text) => self.messages.add_unstreamed(text, self.output)?,
             AgentStep::NoPartial => self.output.partial = false,
-            // Told by `system/init`, which has gone out by now.
-            AgentStep::Mode(_) => {}
+            // The first is told by `system/init`, which has gone out by now; the second is said in the next turn.
+            AgentStep::Mode(_) | AgentStep::LateResult => {}
             AgentStep::Noise => faults::noise(self.output)?,
             AgentStep::LongLine(bytes) => faults::long_line(self.output, *bytes)?,
             AgentStep::EndlessLine(bytes) => {
