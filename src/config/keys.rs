@@ -8,10 +8,7 @@ use std::path::Path;
 
 use super::diagnose::did_you_mean;
 use super::{ConfigError, Environment, Origin, file};
-use crate::protocol::TenantId;
-
-/// Variables that an agent must never inherit: it could call the daemon in its caller's name.
-pub const SECRET_VARIABLES: [&str; 2] = ["TURNMUX_API_KEY", "AGENT_GATEWAY_KEY"];
+use crate::protocol::{SECRET_VARIABLES, TenantId};
 
 /// The shortest accepted key, in characters. A key that can be guessed is worse than none, which at least keeps to
 /// loopback.

@@ -36,6 +36,6 @@ mod tests;
 
 pub use environment::Environment;
 pub use error::{ConfigError, Origin};
-pub use keys::{ApiKey, SECRET_VARIABLES, Secret};
+pub use keys::{ApiKey, Secret};
 pub use overrides::Overrides;
 pub use settings::{AgentSettings, Config, ServerSettings, SessionSettings, WorkspaceRoot};

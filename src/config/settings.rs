@@ -32,21 +32,6 @@ pub struct Config {
     pub keys: Vec<ApiKey>,
 }
 
-impl Config {
-    /// The backend that a request's `model` means: an alias first, then a backend's own name.
-    pub fn resolve_model(&self, model: &str) -> Option<&BackendSpec> {
-        match self.aliases.get(model) {
-            Some(id) => self.backends.get(id),
-            None => self.backends.get(&BackendId::new(model)),
-        }
-    }
-
-    /// The names of all backends, in alphabetical order.
-    pub fn backend_names(&self) -> impl Iterator<Item = &BackendId> {
-        self.backends.keys()
-    }
-}
-
 impl fmt::Debug for Config {
     /// Leaves out what the backends are, for their variables may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

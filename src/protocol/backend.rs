@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::BackendId;
 
+/// Variables with keys to the daemon. An agent must never inherit them: it could call the daemon in its caller's name.
+pub const SECRET_VARIABLES: [&str; 2] = ["TURNMUX_API_KEY", "AGENT_GATEWAY_KEY"];
+
 /// One configured coding agent CLI.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BackendSpec {
     /// The name that requests give as `model`.
     pub id: BackendId,
@@ -36,6 +39,20 @@ pub struct BackendSpec {
     pub effort: Option<String>,
     /// Whether the agent may read commands and file mentions out of what clients send.
     pub commands: CommandPolicy,
+}
+
+impl fmt::Debug for BackendSpec {
+    /// Leaves out the variables and the arguments, for they may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, driver, command, model, permission, .. } = self;
+        f.debug_struct("BackendSpec")
+            .field("id", id)
+            .field("driver", driver)
+            .field("command", command)
+            .field("model", model)
+            .field("permission", permission)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an agent may do unasked.

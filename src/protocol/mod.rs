@@ -9,7 +9,7 @@ mod ids;
 mod limits;
 mod turn;
 
-pub use backend::{BackendSpec, CommandPolicy, EnvPolicy, Permission, PermissionParseError};
+pub use backend::{BackendSpec, CommandPolicy, EnvPolicy, Permission, PermissionParseError, SECRET_VARIABLES};
 pub use error::{ErrorKind, TurnError};
 pub use event::{DriverEnd, Event, EventKind, Question, ThreadOrigin, WaitReason};
 pub use ids::{BackendId, IdError, SessionKey, TenantId, ThreadId, TurnId};

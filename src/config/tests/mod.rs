@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::{Config, ConfigError, Environment, Overrides};
+use crate::protocol::{BackendId, BackendSpec};
 
 /// A working directory, a home beside it, no variables, no file.
 struct World {
@@ -73,5 +74,20 @@ impl World {
             Ok(config) => panic!("accepted: {config:?}"),
             Err(error) => error.to_string(),
         }
+    }
+}
+
+impl Config {
+    /// As dispatch resolves a request's `model`: an alias first, then a backend's own name.
+    fn resolve_model(&self, model: &str) -> Option<&BackendSpec> {
+        match self.aliases.get(model) {
+            Some(id) => self.backends.get(id),
+            None => self.backends.get(&BackendId::new(model)),
+        }
+    }
+
+    /// The names of all backends, in alphabetical order.
+    fn backend_names(&self) -> impl Iterator<Item = &BackendId> {
+        self.backends.keys()
     }
 }

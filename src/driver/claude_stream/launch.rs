@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::driver::OpenRequest;
 use crate::process::{SpawnRequest, find_program};
-use crate::protocol::{BackendSpec, EnvPolicy, ErrorKind, Permission, ThreadOrigin, TurnError};
+use crate::protocol::{BackendSpec, EnvPolicy, ErrorKind, Permission, SECRET_VARIABLES, ThreadOrigin, TurnError};
 
 /// What makes claude a program that serves turns over stdio.
 const FIXED: [&str; 9] = [
@@ -21,12 +21,11 @@ const FIXED: [&str; 9] = [
     "stdio",
 ];
 
-/// Variables of the daemon's own that no agent gets: keys to the daemon, and signs that would make claude believe that
-/// it was started by another claude.
-const WITHHELD: [&str; 3] = ["AGENT_GATEWAY_KEY", "CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT"];
+/// Signs that would make claude believe that it was started by another claude.
+const NESTED: [&str; 2] = ["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT"];
 
-/// All that begins so is turnmux's own, the API key included.
-const WITHHELD_PREFIX: &str = "TURNMUX_";
+/// All that begins so is turnmux's own.
+const OWN_PREFIX: &str = "TURNMUX_";
 
 /// What a program needs to run at all: all that is left of the daemon's environment under [`EnvPolicy::Strict`].
 const STRICT: [&str; 15] = [
@@ -135,7 +134,10 @@ fn env(spec: &BackendSpec, own: impl Iterator<Item = (OsString, OsString)>) -> V
     let given = |name: &OsStr| {
         let name = name.to_string_lossy();
         match spec.env_policy {
-            EnvPolicy::Inherit => !name.starts_with(WITHHELD_PREFIX) && !WITHHELD.contains(&&*name),
+            EnvPolicy::Inherit => {
+                let withheld = SECRET_VARIABLES.contains(&&*name) || NESTED.contains(&&*name);
+                !withheld && !name.starts_with(OWN_PREFIX)
+            }
             EnvPolicy::Strict => STRICT.contains(&&*name),
         }
     };
