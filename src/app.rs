@@ -2,6 +2,7 @@
 //! The only file that names which driver, store and dispatch there are.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,11 +11,12 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api::{Access, Api, ApiConfig, Key, Root, Server, ServerError};
+use crate::cli;
 use crate::config::Config;
 use crate::dispatch::{AgentEntry, Local, LocalConfig};
 use crate::driver::catalog::Catalog;
 use crate::driver::claude_stream::ClaudeStream;
-use crate::process::{ProcessError, StopLadder, Supervisor, SupervisorConfig};
+use crate::process::{Guard, ProcessError, StopLadder, Supervisor, SupervisorConfig};
 use crate::protocol::{Limits, TurnError};
 use crate::session::{Capacity, Policy, Registry, RegistryConfig};
 use crate::store::MemoryStore;
@@ -59,6 +61,7 @@ pub struct App {
     server: Server,
     local: Arc<Local>,
     supervisor: Supervisor,
+    guard: Option<Guard>,
     shutdown_grace: Duration,
     stop: StopLadder,
     stops: Stops,
@@ -73,9 +76,10 @@ impl App {
         // First of all, so that a signal during the start is not lost.
         let stops = Stops::new()?;
         let stop = StopLadder { eof: config.limits.stop_eof, term: config.limits.stop_term };
+        let records_dir = records_dir();
         let supervisor = Supervisor::start(SupervisorConfig {
             adopt_orphans: true,
-            records_dir: records_dir(),
+            records_dir: records_dir.clone(),
             abandoned: stop,
             ..SupervisorConfig::default()
         })?;
@@ -83,6 +87,8 @@ impl App {
         if swept.processes_ended > 0 {
             tracing::warn!(processes = swept.processes_ended, "ended what a killed turnmux had left behind");
         }
+        let guard =
+            records_dir.map(|records| Guard::start([OsStr::new(cli::GUARD), records.as_os_str()])).transpose()?;
 
         let catalog = Catalog::default().with(Arc::new(ClaudeStream::new(supervisor.clone(), config.limits.clone())));
         for spec in config.backends.values() {
@@ -100,7 +106,16 @@ impl App {
         let address = server.address()?;
         let file = config.file.as_ref().map(|file| file.display().to_string());
         tracing::info!(%address, config = file.as_deref().unwrap_or("none"), max_live = config.sessions.max_live, "serving");
-        Ok(Self { address, server, local, supervisor, shutdown_grace: config.server.shutdown_grace, stop, stops })
+        Ok(Self {
+            address,
+            server,
+            local,
+            supervisor,
+            guard,
+            shutdown_grace: config.server.shutdown_grace,
+            stop,
+            stops,
+        })
     }
 
     /// Where it listens.
@@ -111,7 +126,7 @@ impl App {
     /// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order: no new turns, the running ones finish up to the grace,
     /// the processes end, the last bytes go out. A second signal forces.
     pub async fn run(self) {
-        let Self { server, local, supervisor, shutdown_grace, stop, mut stops, .. } = self;
+        let Self { server, local, supervisor, guard, shutdown_grace, stop, mut stops, .. } = self;
         let drained = async {
             stops.next().await;
             tracing::info!(grace = ?shutdown_grace, "shutting down; once more to force it");
@@ -122,6 +137,7 @@ impl App {
         if !report.left.is_empty() {
             tracing::error!(pids = ?report.left, "processes could not be ended");
         }
+        drop(guard);
         tracing::info!("stopped");
     }
 }

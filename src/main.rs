@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use turnmux::app::App;
 use turnmux::cli::{self, Verb};
 use turnmux::config::{Config, Environment};
+use turnmux::process::stand_guard;
 use turnmux::telemetry;
 
 fn main() -> ExitCode {
@@ -22,7 +23,10 @@ fn main() -> ExitCode {
 }
 
 fn run(verb: Verb) -> anyhow::Result<()> {
-    let Verb::Serve(overrides) = verb;
+    let overrides = match verb {
+        Verb::Guard(records) => return Ok(stand_guard(&records).map(drop)?),
+        Verb::Serve(overrides) => overrides,
+    };
     telemetry::start()?;
     let config = Config::load(&overrides, &Environment::from_process()?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

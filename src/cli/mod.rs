@@ -10,11 +10,16 @@ use clap::{Parser, Subcommand};
 use crate::config::Overrides;
 use crate::protocol::Permission;
 
+/// The verb of the daemon's guard, for whoever starts one.
+pub const GUARD: &str = "guard";
+
 /// What is to be done.
 #[derive(Debug)]
 pub enum Verb {
     /// Run the daemon.
     Serve(Overrides),
+    /// Wait for a daemon's end, then end what it left behind; these are its records.
+    Guard(PathBuf),
 }
 
 /// Reads the arguments.
@@ -24,6 +29,7 @@ pub enum Verb {
 pub fn parse() -> Result<Verb, ExitCode> {
     match Args::try_parse() {
         Ok(Args { command: Command::Serve(serve) }) => Ok(Verb::Serve(serve.into())),
+        Ok(Args { command: Command::Guard { records } }) => Ok(Verb::Guard(records)),
         Err(message) => {
             // Where it goes, stdout for help and stderr for complaints, clap knows; if that is closed nobody listens.
             let _ = message.print();
@@ -44,6 +50,9 @@ struct Args {
 enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C.
     Serve(Serve),
+    /// Started by `serve`: ends what a killed daemon leaves behind.
+    #[command(hide = true, name = GUARD)]
+    Guard { records: PathBuf },
 }
 
 #[derive(Debug, clap::Args)]

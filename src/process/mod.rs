@@ -17,7 +17,7 @@
 //! * **An exit ends the whole tree.** However a child ends, what it started is found (by its group, by the process
 //!   tree, by the [`MARKER`] in the environment) and ended: SIGTERM first, SIGKILL soon after.
 //! * **A dropped [`Child`] is ended in the background**, and [`Supervisor::shutdown`] returns when nothing is left.
-//! * **A killed daemon leaves records**, and [`Supervisor::sweep`] of the next one ends what they name.
+//! * **A killed daemon leaves records**, and its [`Guard`], or else [`Supervisor::sweep`] of the next one, ends what they name.
 //!
 //! What is absent: terminals (a later `pty.rs`), restarts and pools (the driver's), anything of turnmux's own nouns.
 
@@ -25,6 +25,7 @@ mod child;
 mod descendants;
 mod error;
 mod find;
+mod guard;
 mod ladder;
 mod lines;
 #[cfg(target_os = "linux")]
@@ -57,6 +58,7 @@ mod tests_records;
 pub use child::{Child, ChildSignal, Exit};
 pub use error::{ProcessError, SpawnError};
 pub use find::{FindError, find_program};
+pub use guard::{Guard, stand as stand_guard};
 pub use ladder::{StopLadder, StopReport, StopRung};
 pub use lines::{LINE_BYTES_MAX, Line, LineError, LineReader};
 pub use redact::Redactor;

@@ -18,12 +18,24 @@ pub(crate) fn agents_of(scratch: &Path) -> Vec<u32> {
         let mark = format!("{MARKER}=").into_bytes();
         entries.clone().any(|entry| entry.starts_with(&mark)) && entries.any(|entry| entry == home)
     };
-    let entries = std::fs::read_dir("/proc").expect("/proc can be read");
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| is_ours(*pid)).collect()
+    pids().filter(|pid| is_ours(*pid)).collect()
 }
 
-/// Waits until no such process is left.
+/// The guard of a daemon.
+pub(crate) fn guard_of(daemon: u32) -> u32 {
+    let is_guard = |pid: &u32| {
+        let read = |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        read("status").contains(&format!("\nPPid:\t{daemon}\n")) && read("cmdline").contains("\0guard\0")
+    };
+    pids().find(is_guard).expect("the daemon has a guard")
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").expect("/proc can be read");
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// Waits until no agent is left, nor anything that one started.
 pub(crate) async fn all_gone(scratch: &Path) {
     within("the end of all agents", async {
         loop {
