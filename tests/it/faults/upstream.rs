@@ -1,7 +1,7 @@
 //! Errors of the model's service: the agent lives on, and a 401 of the service's is no 401 of ours.
 
 use super::goes_on;
-use crate::harness::{Claude, Daemon};
+use crate::harness::Daemon;
 
 /// Status of the service, status of ours, code, whether SDKs may repeat it, and whether it says when.
 const STATUSES: [(u16, u16, &str, bool, bool); 12] = [
@@ -54,16 +54,4 @@ async fn a_status_in_the_middle_of_a_stream_is_an_error_event() {
         assert_eq!(text, "some", "{upstream}: the error's text is no part of the answer");
     }
     goes_on(&daemon, "a::b", STATUSES.len() + 1).await;
-}
-
-#[tokio::test]
-async fn a_claude_that_is_not_signed_in_is_503_and_says_what_to_do() {
-    for claude in Claude::ALL {
-        let daemon = Daemon::claude(claude).env("ANTHROPIC_API_KEY", "").start().await;
-        let session = daemon.client.session("a::b");
-        let refusal = session.ask("hello").await.refused(503, "agent_not_signed_in");
-        assert!(refusal.message.contains("/login") && refusal.message.contains("claude-code"), "{refusal:?}");
-        session.stream("hello").await.refused("agent_not_signed_in").await;
-        assert!(daemon.model.requests().is_empty(), "{claude:?}");
-    }
 }
