@@ -84,7 +84,7 @@ impl World {
             unnamed: false,
         };
         let (spec, driver) = (Arc::new(self.spec.clone()), Arc::new(self.driver.clone()));
-        Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/work") }
+        Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/srv") }
     }
 
     async fn try_submit(&self, chat: &str, input: &str) -> Result<Accepted, Denial> {

@@ -261,7 +261,7 @@ fn record() -> SessionRecord {
         backend: BackendId::new("one"),
         driver: "planner".into(),
         thread: None,
-        directory: "/work/default".into(),
+        directory: "/srv/default".into(),
         instructions: None,
         generation: 0,
         seq: 0,
@@ -300,7 +300,7 @@ fn job(input: &str) -> Job {
         unnamed: false,
     };
     let driver = Arc::new(Planner("planner"));
-    Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/work/default") }
+    Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/srv/default") }
 }
 
 /// A job for another backend.

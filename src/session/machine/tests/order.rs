@@ -73,14 +73,14 @@ fn a_thread_is_of_one_driver_and_one_directory() {
     let other = Job { driver: Arc::new(Planner("other")), ..job("driver") };
     assert_eq!(bench.submit_job(other), ["deny driver: OtherDriver"]);
     let mut other = job("directory");
-    other.request.workspace = Some("/work/other".into());
+    other.request.workspace = Some("/srv/other".into());
     assert_eq!(bench.submit_job(other), ["deny directory: OtherDirectory"]);
     let mut other = job("thread");
     other.request.thread = Some(thread(1));
     assert_eq!(bench.submit_job(other), ["deny thread: OtherThread"]);
     let mut same = job("same");
     same.request.thread = bench.machine.record().thread.clone();
-    same.request.workspace = Some("/work/default".into());
+    same.request.workspace = Some("/srv/default".into());
     assert_eq!(bench.submit_job(same), ["accept same", "busy", "start same"]);
 }
 
@@ -89,13 +89,13 @@ fn a_session_that_never_ran_is_bound_to_nothing() {
     let mut bench = Bench::new();
     bench.submit("a");
     bench.interrupt("a");
-    let mut other = Job { driver: Arc::new(Planner("other")), directory: "/work/other".into(), ..job("b") };
-    other.request.workspace = Some("/work/other".into());
+    let mut other = Job { driver: Arc::new(Planner("other")), directory: "/srv/other".into(), ..job("b") };
+    other.request.workspace = Some("/srv/other".into());
     other.request.thread = Some(thread(1));
     assert_eq!(bench.submit_job(other), ["accept b", "acquire"]);
     bench.granted();
     assert_eq!(*bench.origin(), ThreadOrigin::Resume(thread(1)));
-    assert_eq!(bench.opened.as_ref().unwrap().directory, Path::new("/work/other"));
+    assert_eq!(bench.opened.as_ref().unwrap().directory, Path::new("/srv/other"));
 }
 
 #[test]

@@ -171,7 +171,7 @@ impl World {
         job.spec = Arc::new(spec);
         match backend % 16 {
             4 => job.driver = Arc::new(Planner("other")),
-            5 => job.request.workspace = Some("/work/other".into()),
+            5 => job.request.workspace = Some("/srv/other".into()),
             _ => {}
         }
         job
