@@ -29,11 +29,17 @@ fn run(verb: Verb) -> anyhow::Result<()> {
     };
     telemetry::start()?;
     let config = Config::load(&overrides, &Environment::from_process()?)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
     runtime.block_on(async {
         let app = App::start(config).await?;
         cli::output::listening(app.address());
         app.run().await;
         Ok(())
     })
+}
+
+/// Half of the cores: the agents and their tools need them, too. On few cores fewer threads are faster besides, for what
+/// wakes a second thread is then in the way of the turn that it was woken for.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }

@@ -118,6 +118,11 @@ impl ApiError {
         }
     }
 
+    /// A defect of turnmux's.
+    pub(super) fn internal(message: &str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+    }
+
     /// The session let the reader go, or broke.
     pub(super) fn reader_lost() -> Self {
         let message =

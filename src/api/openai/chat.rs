@@ -5,7 +5,8 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 
 use super::answer::Answering;
-use super::{messages, params};
+use super::messages::{self, Conversation};
+use super::params;
 use crate::api::identity::{self, BodyHints};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
@@ -14,6 +15,9 @@ use crate::dispatch::{Accepted, EventReader};
 use crate::protocol::{EventKind, SessionKey, TenantId, TurnEnding, TurnRequest};
 use crate::wire::openai::ChatRequest;
 
+/// A body larger than this takes so long to read that others would notice.
+const LARGE_BYTES: usize = 256 << 10;
+
 /// Answers a chat request, as a stream or as a whole.
 pub(in crate::api) async fn chat(
     api: &Api,
@@ -21,9 +25,13 @@ pub(in crate::api) async fn chat(
     headers: &HeaderMap,
     bytes: Bytes,
 ) -> Result<Response<Body>, ApiError> {
-    let request: ChatRequest = body::json(&bytes)?;
-    params::check(&request)?;
-    let conversation = messages::read(&request.messages)?;
+    let Asked { request, conversation, ignored } = if bytes.len() > LARGE_BYTES {
+        // The other sessions are not to wait for it.
+        let read = tokio::task::spawn_blocking(move || read(&bytes)).await;
+        read.unwrap_or_else(|_| Err(ApiError::internal("the request could not be read")))?
+    } else {
+        read(&bytes)?
+    };
     let hints = BodyHints { user: request.user.as_deref(), prompt_cache_key: request.prompt_cache_key.as_deref() };
     let identity = identity::identify(tenant, headers, &hints)?;
     let model = request.model.as_deref().filter(|model| !model.is_empty());
@@ -38,9 +46,6 @@ pub(in crate::api) async fn chat(
         input: conversation.input,
         unnamed: identity.unnamed,
     };
-    let ignored = params::ignored(&bytes);
-    // The prompt may be megabytes, and the turn may take hours.
-    drop(bytes);
     let accepted = api.dispatch.submit(&identity.key, turn).await?;
 
     let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
@@ -53,6 +58,21 @@ pub(in crate::api) async fn chat(
     };
     response.headers_mut().extend(stamps);
     Ok(response)
+}
+
+/// What a request says.
+struct Asked {
+    request: ChatRequest,
+    conversation: Conversation,
+    ignored: Option<String>,
+}
+
+fn read(bytes: &[u8]) -> Result<Asked, ApiError> {
+    let mut request: ChatRequest = body::json(bytes)?;
+    params::check(&request)?;
+    // The prompt may be megabytes, and the turn may take hours.
+    let conversation = messages::read(&std::mem::take(&mut request.messages))?;
+    Ok(Asked { request, conversation, ignored: params::ignored(bytes) })
 }
 
 fn stream(api: &Api, answering: Answering, reader: EventReader) -> Response<Body> {
