@@ -10,7 +10,7 @@ use super::client::{self, Client, Seen, Stamps};
 use super::direct::Direct;
 use super::numbers::{Times, ratio};
 use super::programs::Scratch;
-use super::report::Report;
+use super::report::{Report, shown};
 use super::servers::Daemon;
 
 /// What the stand-in is asked: its stamps, and then an answer of some deltas.
@@ -68,7 +68,12 @@ pub(crate) fn measure(daemon: &Daemon, scratch: &Scratch, turns: usize, report: 
     report.row("both", &parts.both)?;
     report.row("both, over the agent's bare stdio", &bare.both)?;
     report.note(&format!("turnmux ÷ bare stdio, medians: {:.1}", ratio(&parts.both, &bare.both)))?;
-    report.time_limit("turnmux's own part", &parts.both, 50.0, P50_MAX)?;
+    // What is measured from outside has the wake-ups of the agent and of the client in it, which are not turnmux's: bare
+    // stdio has the same two. Percentiles in the tail cannot be subtracted, so there the whole counts.
+    let median = |times: &Times| times.percentile(50.0).unwrap_or(Duration::MAX);
+    let own = median(&parts.both).saturating_sub(median(&bare.both));
+    let what = "turnmux's own part, p50 (both, less both over bare stdio)";
+    report.limit(what, &shown(own), &format!("≤ {}", shown(P50_MAX)), own <= P50_MAX)?;
     report.time_limit("turnmux's own part", &parts.both, 99.0, P99_MAX)?;
     Ok(())
 }

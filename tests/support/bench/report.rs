@@ -66,7 +66,7 @@ impl Report {
 }
 
 /// A time with the unit that fits it.
-fn shown(time: Duration) -> String {
+pub(crate) fn shown(time: Duration) -> String {
     let us = time.as_secs_f64() * 1e6;
     match us {
         ..1_000.0 => format!("{us:.0} µs"),
