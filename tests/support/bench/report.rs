@@ -12,6 +12,16 @@ pub(crate) struct Report {
     out: io::Stdout,
     failed: usize,
     limits: usize,
+    /// CPU time when the last part ended.
+    since: CpuTime,
+}
+
+/// CPU time of the whole machine since it started, in the kernel's ticks.
+#[derive(Debug, Clone, Copy, Default)]
+struct CpuTime {
+    all: u64,
+    /// What a virtual machine's host gave to others while there was work to do.
+    stolen: u64,
 }
 
 impl Report {
@@ -22,11 +32,16 @@ impl Report {
         let load = load.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown");
         let mut out = io::stdout();
         writeln!(out, "{cpus} CPUs, load before the run {load}")?;
-        Ok(Self { out, failed: 0, limits: 0 })
+        Ok(Self { out, failed: 0, limits: 0, since: CpuTime::now() })
     }
 
-    /// Begins a part.
+    /// Begins the table of a part that was just measured. Times mean little where the host stole much of it.
     pub(crate) fn part(&mut self, title: &str) -> io::Result<()> {
+        let now = CpuTime::now();
+        let before = std::mem::replace(&mut self.since, now);
+        let ticks = now.all.saturating_sub(before.all).max(1);
+        let stolen = 100 * now.stolen.saturating_sub(before.stolen) / ticks;
+        let title = format!("{title}\n({stolen} % of the CPU time was stolen by the host meanwhile)");
         writeln!(self.out, "\n{title}\n{:<44}{:>7}{:>11}{:>11}{:>11}{:>11}", "", "n", "p50", "p95", "p99", "max")
     }
 
@@ -59,9 +74,18 @@ impl Report {
 
     /// The last line. True when every limit was kept.
     pub(crate) fn verdict(self) -> anyhow::Result<bool> {
-        let Self { mut out, failed, limits } = self;
+        let Self { mut out, failed, limits, .. } = self;
         writeln!(out, "\n{} of {limits} limits kept", limits - failed)?;
         Ok(failed == 0)
+    }
+}
+
+impl CpuTime {
+    /// From the first line of `/proc/stat`; nothing where there is none.
+    fn now() -> Self {
+        let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let ticks: Vec<u64> = stat.split_whitespace().skip(1).map_while(|ticks| ticks.parse().ok()).collect();
+        Self { all: ticks.iter().sum(), stolen: ticks.get(7).copied().unwrap_or(0) }
     }
 }
 
