@@ -1,4 +1,5 @@
 //! Other people's formats as serde types. No logic, no tokio; unknown fields and variants are tolerated.
 
+pub mod channel;
 pub mod claude;
 pub mod openai;
