@@ -46,7 +46,7 @@ pub const CLOSE_BAD_FRAME: u16 = 4004;
 pub const CLOSE_TOO_BIG: u16 = 4008;
 
 /// A frame from the plugin.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromPlugin<'a> {
     /// The first frame of every connection.
@@ -66,7 +66,7 @@ pub enum FromPlugin<'a> {
 }
 
 /// A frame to the plugin.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToPlugin<'a> {
     /// The connection is taken.
@@ -83,6 +83,44 @@ pub enum ToPlugin<'a> {
     Ping {},
     /// I am.
     Pong {},
+}
+
+impl<'a> FromPlugin<'a> {
+    /// Reads a frame: its type, and then what that type has.
+    ///
+    /// # Errors
+    /// When it is no JSON object, of no known type, or lacks what its type must have.
+    pub fn parse(text: &'a str) -> serde_json::Result<Self> {
+        Ok(match &*kind(text)? {
+            "hello" => Self::Hello(serde_json::from_str(text)?),
+            "reply" => Self::Reply(serde_json::from_str(text)?),
+            "hook" => Self::Hook(serde_json::from_str(text)?),
+            "permission_request" => Self::PermissionRequest(serde_json::from_str(text)?),
+            "ack" => Self::Ack(serde_json::from_str(text)?),
+            "ping" => Self::Ping {},
+            "pong" => Self::Pong {},
+            other => return Err(unknown(other)),
+        })
+    }
+}
+
+impl<'a> ToPlugin<'a> {
+    /// Reads a frame, as a plugin does.
+    ///
+    /// # Errors
+    /// Those of [`FromPlugin::parse`].
+    pub fn parse(text: &'a str) -> serde_json::Result<Self> {
+        Ok(match &*kind(text)? {
+            "hello_ack" => Self::HelloAck(serde_json::from_str(text)?),
+            "inbound" => Self::Inbound(serde_json::from_str(text)?),
+            "permission" => Self::Permission(serde_json::from_str(text)?),
+            "hook_result" => Self::HookResult(serde_json::from_str(text)?),
+            "ack" => Self::Ack(serde_json::from_str(text)?),
+            "ping" => Self::Ping {},
+            "pong" => Self::Pong {},
+            other => return Err(unknown(other)),
+        })
+    }
 }
 
 /// Who connects.
@@ -210,6 +248,19 @@ pub enum Behavior {
 pub struct Ack {
     /// Its number.
     pub seq: u64,
+}
+
+fn kind(text: &str) -> serde_json::Result<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Cow<'a, str>,
+    }
+    serde_json::from_str::<Head<'_>>(text).map(|head| head.kind)
+}
+
+fn unknown(kind: &str) -> serde_json::Error {
+    serde::de::Error::custom(format_args!("there is no frame of type `{kind}`"))
 }
 
 fn first_protocol() -> u32 {
