@@ -1,6 +1,7 @@
 //! Drivers: each speaks one protocol with one family of coding agents, and all stand behind [`Driver`].
 
 pub mod catalog;
+mod claude;
 pub mod claude_stream;
 mod port;
 pub mod scripted;

@@ -15,7 +15,8 @@ use bytes::BytesMut;
 use serde_json::value::RawValue;
 
 use super::turn::{self, Turn};
-use super::{failure, input, launch};
+use super::{failure, input};
+use crate::driver::claude::launch;
 use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnInput};
 use crate::protocol::{
     BackendSpec, ErrorKind, EventKind, InterruptCause, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,

@@ -1,12 +1,11 @@
-//! What to start: the program, its arguments, its environment. No prompt and no secret stands among the arguments.
+//! What to start: claude as a program that serves turns over stdio.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
 
 use crate::driver::OpenRequest;
-use crate::process::{SpawnRequest, find_program};
-use crate::protocol::{BackendSpec, EnvPolicy, ErrorKind, Permission, SECRET_VARIABLES, ThreadOrigin, TurnError};
+use crate::driver::claude::launch;
+use crate::process::SpawnRequest;
+use crate::protocol::TurnError;
 
 /// What makes claude a program that serves turns over stdio.
 const FIXED: [&str; 9] = [
@@ -21,129 +20,24 @@ const FIXED: [&str; 9] = [
     "stdio",
 ];
 
-/// Signs that would make claude believe that it was started by another claude.
-const NESTED: [&str; 2] = ["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT"];
-
-/// All that begins so is turnmux's own.
-const OWN_PREFIX: &str = "TURNMUX_";
-
-/// What a program needs to run at all: all that is left of the daemon's environment under [`EnvPolicy::Strict`].
-const STRICT: [&str; 15] = [
-    "HOME",
-    "PATH",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TERM",
-    "TMPDIR",
-    "TZ",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "XDG_CACHE_HOME",
-    "XDG_RUNTIME_DIR",
-];
-
-/// The program's path, and the check that it is there.
-///
-/// # Errors
-/// [`ErrorKind::NotInstalled`] or [`ErrorKind::Misconfigured`], with what to do.
-pub(super) fn program(spec: &BackendSpec, directory: &Path) -> Result<PathBuf, TurnError> {
-    let path = spec.env.get("PATH").map(OsString::from).or_else(|| std::env::var_os("PATH"));
-    let program = find_program(OsStr::new(&spec.command), path.as_deref(), directory).map_err(|error| {
-        let message = format!(
-            "backend {} cannot run: {error}. Claude Code is installed with `npm install -g @anthropic-ai/claude-code`; \
-             another program is named by `command` under [backends.{}]",
-            spec.id, spec.id
-        );
-        TurnError::new(ErrorKind::NotInstalled, message)
-    })?;
-    if !directory.is_dir() {
-        let message = format!("backend {} cannot run: its directory {} is not there", spec.id, directory.display());
-        return Err(TurnError::new(ErrorKind::Misconfigured, message));
-    }
-    Ok(program)
-}
-
 /// Everything that the process manager needs.
 ///
 /// # Errors
-/// Those of [`program`].
+/// Those of [`launch::program`].
 pub(super) fn spawn_request(request: &OpenRequest) -> Result<SpawnRequest, TurnError> {
     Ok(SpawnRequest {
-        program: program(&request.spec, &request.directory)?,
+        program: launch::program(&request.spec, &request.directory)?,
         args: args(request),
-        env: env(&request.spec, std::env::vars_os()),
+        env: launch::env(&request.spec).into_iter().collect(),
         directory: request.directory.clone(),
         label: request.label.clone(),
     })
 }
 
-/// claude's name for a permission.
-pub(super) fn permission_mode(permission: Permission) -> &'static str {
-    match permission {
-        Permission::Ask => "default",
-        Permission::AcceptEdits => "acceptEdits",
-        Permission::Deny => "dontAsk",
-        Permission::Bypass => "bypassPermissions",
-    }
-}
-
-/// Whether a mode that claude reports allows more than the permission that was asked for.
-pub(super) fn laxer(reported: &str, permission: Permission) -> bool {
-    let rank = |mode: &str| match mode {
-        "plan" | "dontAsk" => 0,
-        "default" | "manual" => 1,
-        "acceptEdits" => 2,
-        "auto" => 3,
-        _ => 4,
-    };
-    // `dontAsk` and `default` allow the same, for nobody can be asked.
-    rank(reported) > rank(permission_mode(permission)).max(1)
-}
-
 fn args(request: &OpenRequest) -> Vec<OsString> {
-    let mut args: Vec<String> = FIXED.iter().map(ToString::to_string).collect();
-    let mut add = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
-    add("--permission-mode", permission_mode(request.options.permission));
-    if let Some(model) = &request.options.model {
-        add("--model", model);
-    }
-    if let Some(effort) = &request.options.effort {
-        add("--effort", effort);
-    }
-    match &request.origin {
-        ThreadOrigin::New(thread) => add("--session-id", thread.as_str()),
-        ThreadOrigin::Resume(thread) => add("--resume", thread.as_str()),
-        ThreadOrigin::Fork { from, at, into } => {
-            add("--resume", from.as_str());
-            add("--session-id", into.as_str());
-            if let Some(at) = at {
-                add("--resume-session-at", at);
-            }
-            args.push("--fork-session".into());
-        }
-    }
-    args.extend(request.spec.args.iter().cloned());
-    args.into_iter().map(OsString::from).collect()
-}
-
-fn env(spec: &BackendSpec, own: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
-    let given = |name: &OsStr| {
-        let name = name.to_string_lossy();
-        match spec.env_policy {
-            EnvPolicy::Inherit => {
-                let withheld = SECRET_VARIABLES.contains(&&*name) || NESTED.contains(&&*name);
-                !withheld && !name.starts_with(OWN_PREFIX)
-            }
-            EnvPolicy::Strict => STRICT.contains(&&*name),
-        }
-    };
-    let mut env: BTreeMap<OsString, OsString> = own.filter(|(name, _)| given(name)).collect();
-    env.extend(spec.env.iter().map(|(name, value)| (name.into(), value.into())));
-    env.into_iter().collect()
+    let mut args: Vec<OsString> = FIXED.iter().map(OsString::from).collect();
+    args.extend(launch::args(request));
+    args
 }
 
 #[cfg(test)]
@@ -151,7 +45,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::protocol::{BackendId, CommandPolicy, ThreadId, TurnOptions};
+    use crate::protocol::{
+        BackendId, BackendSpec, CommandPolicy, EnvPolicy, Permission, ThreadId, ThreadOrigin, TurnOptions,
+    };
 
     fn spec(env_policy: EnvPolicy) -> BackendSpec {
         BackendSpec {
@@ -170,18 +66,6 @@ mod tests {
         }
     }
 
-    fn names(policy: EnvPolicy) -> Vec<String> {
-        let own = ["PATH", "HOME", "GH_TOKEN", "TURNMUX_API_KEY", "AGENT_GATEWAY_KEY", "CLAUDECODE"];
-        let own = own.iter().map(|name| (OsString::from(name), OsString::from("x")));
-        env(&spec(policy), own).into_iter().map(|(name, _)| name.into_string().unwrap()).collect()
-    }
-
-    #[test]
-    fn agents_get_the_environment_without_the_keys_to_turnmux() {
-        assert_eq!(names(EnvPolicy::Inherit), ["EXTRA", "GH_TOKEN", "HOME", "PATH"]);
-        assert_eq!(names(EnvPolicy::Strict), ["EXTRA", "HOME", "PATH"]);
-    }
-
     #[test]
     fn the_permission_mode_is_always_said_and_no_prompt_is() {
         let thread = ThreadId::generate();
@@ -197,13 +81,5 @@ mod tests {
         assert!(args.contains("--permission-mode default"), "{args}");
         assert!(args.ends_with(&format!("--session-id {thread} --add-dir /tmp")), "{args}");
         assert!(!args.contains("be brief"), "{args}");
-    }
-
-    #[test]
-    fn a_laxer_mode_than_asked_for_is_noticed() {
-        assert!(laxer("auto", Permission::Ask) && laxer("bypassPermissions", Permission::AcceptEdits));
-        assert!(laxer("something new", Permission::Ask));
-        assert!(!laxer("plan", Permission::Ask) && !laxer("default", Permission::Deny));
-        assert!(!laxer("bypassPermissions", Permission::Bypass));
     }
 }

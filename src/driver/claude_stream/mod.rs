@@ -4,14 +4,13 @@
 //!  launch.rs   what to start: arguments and environment
 //!  host.rs     the task that owns the process: commands in, events out
 //!  exchange.rs what the lines mean in which phase (pure but for its buffers)
-//!  turn.rs     the running turn          answer.rs  its text, checked three times
-//!  input.rs    lines to claude           failure.rs its errors, in the caller's terms
+//!  turn.rs     the running turn          input.rs   lines to claude
+//!  failure.rs  its errors, in the caller's terms
 //! ```
 //!
 //! claude sometimes begins a turn by itself: when a background task ends, it looks at the outcome. Such a turn belongs to
 //! nobody; a turn that is submitted meanwhile is given to claude when that one is over.
 
-mod answer;
 mod exchange;
 mod failure;
 mod host;
@@ -23,6 +22,7 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 
+use super::claude::launch::program;
 use super::{Attachment, CHANNEL_MAX, Driver, OpenRequest, Plan, SteerMode};
 use crate::process::Supervisor;
 use crate::protocol::{BackendSpec, Limits, Permission, TurnError, TurnOptions};
@@ -54,7 +54,7 @@ impl Driver for ClaudeStream {
     }
 
     fn check(&self, spec: &BackendSpec, directory: &Path) -> Result<(), TurnError> {
-        launch::program(spec, directory).map(drop)
+        program(spec, directory).map(drop)
     }
 
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {

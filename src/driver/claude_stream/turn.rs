@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::answer::Answer;
 use super::failure;
+use crate::driver::claude::answer::Answer;
 use crate::protocol::{BackendSpec, EventKind, FinishReason, InterruptCause, TurnEnding, TurnId, Usage};
 use crate::wire::claude::{Delta, MessageLine, ResultLine, StreamEvent, StreamLine, ToolBlock, ToolContent};
 

@@ -10,7 +10,7 @@ const BETWEEN: &str = "\n\n";
 
 /// The text of a turn.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(in crate::driver) struct Answer {
     /// Blocks that are finished, as their `assistant` lines said.
     done: String,
     /// The running block, as its deltas said.
@@ -28,13 +28,13 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Takes a delta; gives what is to be shown.
-    pub(super) fn delta(&mut self, text: &str) -> Option<String> {
+    pub(in crate::driver) fn delta(&mut self, text: &str) -> Option<String> {
         self.block.push_str(text);
         self.show()
     }
 
     /// A message of the model begins: whatever block was open will not be finished.
-    pub(super) fn message_start(&mut self) {
+    pub(in crate::driver) fn message_start(&mut self) {
         self.goes_on = std::mem::take(&mut self.cut);
         if self.block.is_empty() {
             return;
@@ -50,12 +50,12 @@ impl Answer {
     }
 
     /// The running message ended at the model's limit of output; claude asks it to go on mid-thought.
-    pub(super) fn cut(&mut self) {
+    pub(in crate::driver) fn cut(&mut self) {
         self.cut = true;
     }
 
     /// Takes a finished block as a whole; gives the rest that no delta brought.
-    pub(super) fn block(&mut self, text: &str) -> Option<String> {
+    pub(in crate::driver) fn block(&mut self, text: &str) -> Option<String> {
         let before = std::mem::replace(&mut self.block, text.to_owned());
         if !text.starts_with(&before) {
             self.mismatch = true;
@@ -78,7 +78,7 @@ impl Answer {
     }
 
     /// Takes the turn's result; gives what none of the rest had brought.
-    pub(super) fn finish(&mut self, result: &str) -> Option<String> {
+    pub(in crate::driver) fn finish(&mut self, result: &str) -> Option<String> {
         if !self.block.is_empty() {
             // Deltas without their finished block: the result decides, where it says anything.
             let whole = if result.is_empty() { self.block.clone() } else { result.to_owned() };
@@ -91,12 +91,12 @@ impl Answer {
     }
 
     /// The whole answer: what counts, whatever was shown.
-    pub(super) fn text(&self) -> &str {
+    pub(in crate::driver) fn text(&self) -> &str {
         &self.done
     }
 
     /// True when something that was shown is not part of the answer.
-    pub(super) fn mismatch(&self) -> bool {
+    pub(in crate::driver) fn mismatch(&self) -> bool {
         self.mismatch
     }
 

@@ -1,0 +1,5 @@
+//! What the drivers of Claude Code share, however they speak with it.
+
+pub(super) mod answer;
+pub(super) mod failure;
+pub(super) mod launch;
