@@ -2,6 +2,7 @@
 
 pub mod catalog;
 mod claude;
+pub mod claude_channel;
 pub mod claude_stream;
 mod port;
 pub mod scripted;

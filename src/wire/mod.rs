@@ -2,4 +2,5 @@
 
 pub mod channel;
 pub mod claude;
+pub mod claude_hooks;
 pub mod openai;

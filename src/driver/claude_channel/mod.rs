@@ -1,0 +1,2 @@
+//! Claude Code as a person uses it, in a terminal, driven through a plugin inside it.
+mod displayed;
