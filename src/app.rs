@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::api::{Access, Api, ApiConfig, Key, Root, Server, ServerError};
+use crate::api::{Access, Api, ApiConfig, Key, Server, ServerError};
 use crate::cli;
 use crate::config::Config;
 use crate::dispatch::{AgentEntry, Local, LocalConfig};
@@ -238,11 +238,6 @@ fn api_config(config: &Config) -> ApiConfig {
         },
         heartbeat: config.server.heartbeat,
         body_bytes: config.limits.body_bytes,
-        workspace_roots: config
-            .server
-            .workspace_roots
-            .iter()
-            .map(|root| Root { path: root.path.clone(), hidden: root.hidden })
-            .collect(),
+        workspace_roots: config.server.workspace_roots.clone(),
     }
 }

@@ -14,4 +14,3 @@ mod workspace;
 pub use auth::{Access, Key};
 pub use router::{Api, ApiConfig};
 pub use server::{Server, ServerError};
-pub use workspace::Root;

@@ -10,10 +10,9 @@ use hyper::{Request, Response};
 use percent_encoding::percent_decode_str;
 
 use super::respond::{ApiError, Body};
-use super::workspace::Root;
 use super::{Access, body, control, openai};
 use crate::dispatch::Dispatch;
-use crate::protocol::TenantId;
+use crate::protocol::{TenantId, WorkspaceRoot};
 
 /// What the HTTP side goes by.
 #[derive(Clone)]
@@ -25,7 +24,7 @@ pub struct ApiConfig {
     /// The largest request body, in bytes.
     pub body_bytes: usize,
     /// Where workspaces that requests name may lie.
-    pub workspace_roots: Vec<Root>,
+    pub workspace_roots: Vec<WorkspaceRoot>,
 }
 
 /// The HTTP API over whatever carries out turns.

@@ -1,23 +1,15 @@
 //! Workspaces that requests name: only inside the configured roots.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::respond::ApiError;
-
-/// A folder within which a request may choose its workspace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Root {
-    /// The folder, absolute.
-    pub path: PathBuf,
-    /// Whether what lies below a folder whose name begins with a dot belongs to it.
-    pub hidden: bool,
-}
+use crate::protocol::WorkspaceRoot;
 
 /// The folder that a request's header names, links resolved.
 ///
 /// # Errors
 /// When it is not absolute, not there, not a folder, or outside the roots.
-pub(super) fn allowed(named: &str, header: &str, roots: &[Root]) -> Result<PathBuf, ApiError> {
+pub(super) fn allowed(named: &str, header: &str, roots: &[WorkspaceRoot]) -> Result<PathBuf, ApiError> {
     let refuse = |why: &str| ApiError::field(header, "workspace_not_allowed", format!("workspace `{named}` {why}"));
     if !Path::new(named).is_absolute() {
         return Err(refuse("is not an absolute path"));
@@ -26,13 +18,7 @@ pub(super) fn allowed(named: &str, header: &str, roots: &[Root]) -> Result<PathB
     // not said, for that is nobody's business.
     let outside = || refuse("is not a folder inside `server.workspace_roots`");
     let path = Path::new(named).canonicalize().map_err(|_| outside())?;
-    let inside = |root: &Root| {
-        let Ok(base) = root.path.canonicalize() else { return false };
-        let Ok(rest) = path.strip_prefix(&base) else { return false };
-        let dotted = |part: Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(b".");
-        root.hidden || !rest.components().any(dotted)
-    };
-    if path.is_dir() && roots.iter().any(inside) { Ok(path) } else { Err(outside()) }
+    if path.is_dir() && roots.iter().any(|root| root.contains(&path)) { Ok(path) } else { Err(outside()) }
 }
 
 #[cfg(test)]
@@ -50,7 +36,7 @@ mod tests {
         }
         std::fs::write(base.join("root/file"), "").unwrap();
         symlink(base.join("outside"), base.join("root/link")).unwrap();
-        let roots = [Root { path: base.join("root"), hidden: false }];
+        let roots = [WorkspaceRoot { path: base.join("root"), hidden: false }];
         let check = |path: &str| allowed(&base.join(path).display().to_string(), "x-turnmux-workspace", &roots);
         assert_eq!(check("root/work").unwrap(), base.join("root/work"));
         assert_eq!(check("root").unwrap(), base.join("root"));
@@ -58,7 +44,7 @@ mod tests {
             assert!(check(bad).is_err(), "{bad}");
         }
         assert!(allowed("relative", "x", &roots).is_err());
-        let open = [Root { path: base.join("root"), hidden: true }];
+        let open = [WorkspaceRoot { path: base.join("root"), hidden: true }];
         assert!(allowed(&base.join("root/.ssh").display().to_string(), "x", &open).is_ok());
         assert!(allowed(&base.join("root").display().to_string(), "x", &[]).is_err());
     }

@@ -8,10 +8,10 @@ use super::diagnose::did_you_mean;
 use super::layer::Layer;
 use super::schema::{Agent, Schema, Server, Sessions};
 use super::{
-    AgentSettings, Config, ConfigError, Environment, Origin, Overrides, ServerSettings, SessionSettings, WorkspaceRoot,
-    backends, keys, paths,
+    AgentSettings, Config, ConfigError, Environment, Origin, Overrides, ServerSettings, SessionSettings, backends,
+    keys, paths,
 };
-use crate::protocol::{BackendId, BackendSpec, Limits, SessionKey, TenantId};
+use crate::protocol::{BackendId, BackendSpec, Limits, SessionKey, TenantId, WorkspaceRoot};
 
 /// Shortest heartbeat. Below it, a stream would be mostly heartbeats.
 const HEARTBEAT_MIN: Duration = Duration::from_millis(100);

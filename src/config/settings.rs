@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ApiKey;
-use crate::protocol::{BackendId, BackendSpec, Limits};
+use crate::protocol::{BackendId, BackendSpec, Limits, WorkspaceRoot};
 
 /// Everything that is configured. What each key means and its default stand in `schema.rs`.
 #[derive(Clone)]
@@ -63,15 +63,6 @@ pub struct ServerSettings {
     pub allowed_hosts: Vec<String>,
     /// Where workspaces that a request names may lie; empty means that no request may name one.
     pub workspace_roots: Vec<WorkspaceRoot>,
-}
-
-/// A folder within which a request may choose its workspace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkspaceRoot {
-    /// The folder, absolute; symbolic links are not yet followed.
-    pub path: PathBuf,
-    /// Whether what lies below a folder whose name begins with a dot belongs to it. Only the default root says no.
-    pub hidden: bool,
 }
 
 /// How sessions and their processes live.

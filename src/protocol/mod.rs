@@ -8,6 +8,7 @@ mod event;
 mod ids;
 mod limits;
 mod turn;
+mod workspace;
 
 pub use backend::{BackendSpec, CommandPolicy, EnvPolicy, Permission, PermissionParseError, SECRET_VARIABLES};
 pub use error::{ErrorKind, TurnError};
@@ -15,3 +16,4 @@ pub use event::{DriverEnd, Event, EventKind, Question, ThreadOrigin, WaitReason}
 pub use ids::{BackendId, IdError, SessionKey, TenantId, ThreadId, TurnId};
 pub use limits::Limits;
 pub use turn::{FinishReason, HistoryMessage, InterruptCause, Role, TurnEnding, TurnOptions, TurnRequest, Usage};
+pub use workspace::WorkspaceRoot;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::World;
-use crate::config::{Overrides, WorkspaceRoot};
+use crate::config::Overrides;
+use crate::protocol::WorkspaceRoot;
 use crate::protocol::{Limits, Permission};
 
 #[test]
