@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::{BackendSpec, ErrorKind, TurnError};
+use crate::protocol::{BackendSpec, ErrorKind, Permission, TurnError};
 
 /// Wait before the next try when the service is asked too often and nobody knows how long that lasts.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(30);
@@ -55,6 +55,16 @@ pub(in crate::driver) fn of_status(
         _ => None,
     };
     TurnError { kind, message, retry_after }
+}
+
+/// The mode that claude reports allows more than was asked for.
+pub(in crate::driver) fn laxer(spec: &BackendSpec, mode: &str, permission: Permission) -> TurnError {
+    let message = format!(
+        "{} runs in permission mode `{mode}`, which allows more than `{permission}`; its own settings override turnmux's. \
+         Take `permissions.defaultMode` out of them, or set `permission` for this backend to match",
+        spec.id
+    );
+    TurnError::new(ErrorKind::Misconfigured, message)
 }
 
 /// What is said where somebody has to sign in.

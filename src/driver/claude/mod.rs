@@ -3,3 +3,4 @@
 pub(super) mod answer;
 pub(super) mod failure;
 pub(super) mod launch;
+pub(super) mod tools;

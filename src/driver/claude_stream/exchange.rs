@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::turn::{self, Turn};
 use super::{failure, input};
-use crate::driver::claude::launch;
+use crate::driver::claude::{failure as words, launch};
 use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnInput};
 use crate::protocol::{
     BackendSpec, ErrorKind, EventKind, InterruptCause, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,
@@ -269,12 +269,7 @@ impl Exchange {
         if let Some(mode) = &line.permission_mode
             && launch::laxer(mode, permission)
         {
-            let message = format!(
-                "{} runs in permission mode `{mode}`, which allows more than `{permission}`; its own settings override \
-                 turnmux's. Take `permissions.defaultMode` out of them, or set `permission` for this backend to match",
-                self.spec.id
-            );
-            self.broken = Some(TurnError::new(ErrorKind::Misconfigured, message));
+            self.broken = Some(words::laxer(&self.spec, mode, permission));
             return;
         }
         match ThreadId::parse(&line.session_id) {

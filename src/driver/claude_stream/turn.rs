@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::failure;
 use crate::driver::claude::answer::Answer;
+use crate::driver::claude::tools;
 use crate::protocol::{BackendSpec, EventKind, FinishReason, InterruptCause, TurnEnding, TurnId, Usage};
-use crate::wire::claude::{Delta, MessageLine, ResultLine, StreamEvent, StreamLine, ToolBlock, ToolContent};
+use crate::wire::claude::{Delta, MessageLine, ResultLine, StreamEvent, StreamLine};
 
 /// claude's name for the model of messages that it made up itself, to show an error for example.
 const SYNTHETIC: &str = "<synthetic>";
@@ -13,9 +14,6 @@ const SYNTHETIC: &str = "<synthetic>";
 /// The stop reason of a message, and the error of claude's own, that mean that the model's output was cut at its limit.
 const CUT: &str = "max_tokens";
 const CUT_FOR_GOOD: &str = "max_output_tokens";
-
-/// Longest text of a tool's answer that travels in an event, in bytes; the model has the whole of it.
-const TOOL_TEXT_MAX: usize = 16 << 10;
 
 /// What is known of the turn that runs.
 #[derive(Debug)]
@@ -167,7 +165,7 @@ pub(super) fn tool_results(line: &MessageLine<'_>) -> serde_json::Result<Vec<Eve
     let results = results.map(|block| EventKind::ToolResult {
         id: block.tool_use_id.unwrap_or_default().into_owned(),
         is_error: block.is_error.unwrap_or(false),
-        text: block.content.map(|content| tool_text(content.get())).unwrap_or_default(),
+        text: block.content.map(|content| tools::text(content.get())).unwrap_or_default(),
     });
     Ok(results.collect())
 }
@@ -178,23 +176,6 @@ fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
         Some("refusal") => FinishReason::ContentFilter,
         _ => FinishReason::Stop,
     }
-}
-
-/// The text of a tool's answer, cut at a bound.
-fn tool_text(content: &str) -> String {
-    let mut text = match serde_json::from_str(content) {
-        Ok(ToolContent::Text(text)) => text.into_owned(),
-        Ok(ToolContent::Blocks(blocks)) => {
-            let texts: Vec<_> = blocks.into_iter().filter_map(|ToolBlock { text }| text).collect();
-            texts.join("\n")
-        }
-        Err(_) => String::new(),
-    };
-    if text.len() > TOOL_TEXT_MAX {
-        text.truncate(text.floor_char_boundary(TOOL_TEXT_MAX));
-        text.push('…');
-    }
-    text
 }
 
 /// The time that `resetsAt` gives in seconds since 1970.
