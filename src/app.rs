@@ -239,5 +239,6 @@ fn api_config(config: &Config) -> ApiConfig {
         heartbeat: config.server.heartbeat,
         body_bytes: config.limits.body_bytes,
         workspace_roots: config.server.workspace_roots.clone(),
+        channel: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Which path is what.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct ApiConfig {
     pub body_bytes: usize,
     /// Where workspaces that requests name may lie.
     pub workspace_roots: Vec<WorkspaceRoot>,
+    /// Where the plugins inside agents connect, for `/health`.
+    pub channel: Option<SocketAddr>,
 }
 
 /// The HTTP API over whatever carries out turns.

@@ -1,8 +1,9 @@
 //! The backends: those that are built in, and what one takes from another.
 //!
-//! `claude-code`, `claude-code-opus` and `claude-code-sonnet` are there without any configuration. What the file (or a
-//! variable) says about `claude-code` holds for the other two as well, key by key, unless it says something else about
-//! them; only the model is always their own. Their `env` has the variables of both tables, and their own win.
+//! `claude-code`, `claude-code-opus`, `claude-code-sonnet` and `claude-channel` are there without any configuration. What the
+//! file (or a variable) says about `claude-code` holds for the others as well, key by key, unless it says something else
+//! about them; only what they are there for is their own: the model of the two, the driver of the third. Their `env` has
+//! the variables of both tables, and their own win.
 //! No other backend inherits anything.
 
 use std::collections::BTreeMap;
@@ -15,13 +16,17 @@ use super::{ConfigError, paths};
 use crate::protocol::{BackendId, BackendSpec, Permission};
 
 /// The ids that are there without any configuration.
-pub(super) const BUILT_IN_IDS: [&str; 3] = [BASE, "claude-code-opus", "claude-code-sonnet"];
+pub(super) const BUILT_IN_IDS: [&str; 4] = [BASE, "claude-code-opus", "claude-code-sonnet", "claude-channel"];
 
 /// The backend that the other built-in ones inherit from.
 const BASE: &str = "claude-code";
 
-/// The built-in backends that inherit, with claude's own short names for their models.
-const VARIANTS: [(&str, &str); 2] = [("claude-code-opus", "opus"), ("claude-code-sonnet", "sonnet")];
+/// The built-in backends that inherit: a driver of their own, or one of claude's own short names for a model.
+const VARIANTS: [(&str, Option<&str>, Option<&str>); 3] = [
+    ("claude-code-opus", None, Some("opus")),
+    ("claude-code-sonnet", None, Some("sonnet")),
+    ("claude-channel", Some("claude-channel"), None),
+];
 
 /// The longest id, in bytes. It stands in headers and logs.
 const ID_MAX: usize = 128;
@@ -34,9 +39,11 @@ pub(super) fn resolve(
     layers: &[Layer],
 ) -> Result<BTreeMap<BackendId, BackendSpec>, ConfigError> {
     let base = configured.entry(BASE.to_owned()).or_default().clone();
-    for (id, model) in VARIANTS {
-        let own = configured.remove(id).unwrap_or_default();
-        configured.insert(id.to_owned(), inherit(own, base.clone(), model));
+    for (id, driver, model) in VARIANTS {
+        let mut own = configured.remove(id).unwrap_or_default();
+        own.driver = own.driver.or_else(|| driver.map(str::to_owned));
+        own.model = own.model.or_else(|| model.map(str::to_owned));
+        configured.insert(id.to_owned(), inherit(own, base.clone()));
     }
     configured
         .into_iter()
@@ -48,7 +55,7 @@ pub(super) fn resolve(
         .collect()
 }
 
-fn inherit(own: Backend, base: Backend, model: &str) -> Backend {
+fn inherit(own: Backend, base: Backend) -> Backend {
     let mut env = base.env;
     env.extend(own.env);
     Backend {
@@ -57,7 +64,7 @@ fn inherit(own: Backend, base: Backend, model: &str) -> Backend {
         args: own.args.or(base.args),
         env,
         env_policy: own.env_policy.or(base.env_policy),
-        model: own.model.or_else(|| Some(model.to_owned())),
+        model: own.model.or(base.model),
         workspace: own.workspace.or(base.workspace),
         permission: own.permission.or(base.permission),
         system_prompt: own.system_prompt.or(base.system_prompt),

@@ -24,7 +24,8 @@ pub(super) struct Schema {
     pub(super) limits: Limits,
     /// The backend of requests that name no `model`. Default: `claude-code`.
     pub(super) default_backend: String,
-    /// `[backends.<id>]`: the coding agents. `claude-code`, `claude-code-opus` and `claude-code-sonnet` are built in.
+    /// `[backends.<id>]`: the coding agents. `claude-code`, `claude-code-opus`, `claude-code-sonnet` and
+    /// `claude-channel` are built in.
     pub(super) backends: BTreeMap<String, Backend>,
     /// `[agents.<id>]`: what is set for the agents of callers. Default: nothing.
     pub(super) agents: BTreeMap<String, Agent>,

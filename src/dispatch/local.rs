@@ -120,8 +120,10 @@ impl Dispatch for Local {
     fn backends(&self) -> Vec<BackendView> {
         let view = |spec: &Arc<BackendSpec>| {
             let directory = spec.workspace.as_ref().unwrap_or(&self.config.directory);
-            let ready = self.catalog.get(&spec.driver).and_then(|driver| driver.check(spec, directory));
-            BackendView { id: spec.id.clone(), driver: spec.driver.clone(), trouble: ready.err().map(|e| e.message) }
+            let driver = self.catalog.get(&spec.driver);
+            let note = driver.as_ref().ok().and_then(|driver| driver.note(&spec.id));
+            let trouble = driver.and_then(|driver| driver.check(spec, directory)).err().map(|error| error.message);
+            BackendView { id: spec.id.clone(), driver: spec.driver.clone(), note, trouble }
         };
         self.config.backends.values().map(view).collect()
     }

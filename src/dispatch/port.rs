@@ -33,6 +33,8 @@ pub struct BackendView {
     pub id: BackendId,
     /// Its driver.
     pub driver: String,
+    /// Which way its driver took, where that has several and knows.
+    pub note: Option<String>,
     /// Why it cannot run, as far as can be told without starting it.
     pub trouble: Option<String>,
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::protocol::{BackendSpec, DriverEnd, EventKind, Question, ThreadId, ThreadOrigin, TurnEnding, TurnError};
+use crate::protocol::{
+    BackendId, BackendSpec, DriverEnd, EventKind, Question, ThreadId, ThreadOrigin, TurnEnding, TurnError,
+};
 use crate::protocol::{TurnId, TurnOptions};
 
 /// Commands and events that may wait in an attachment's channels. A session has at most a handful of commands out; more
@@ -26,6 +28,11 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Whether the backend could be started now, as far as can be told without starting it. Cheap, never blocks for long.
     fn check(&self, spec: &BackendSpec, directory: &Path) -> Result<(), TurnError>;
+
+    /// Which way a driver that has several took for a backend, once it knows; for people.
+    fn note(&self, _backend: &BackendId) -> Option<String> {
+        None
+    }
 
     /// What it takes to get from one set of options to another.
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan;

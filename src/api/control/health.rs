@@ -1,6 +1,7 @@
 //! `GET /health`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -21,12 +22,18 @@ struct Health {
     sessions: usize,
     /// Turns that wait.
     queued: usize,
+    /// Where the plugins inside agents connect, where any backend uses them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<SocketAddr>,
     backends: BTreeMap<String, Backend>,
 }
 
 #[derive(Serialize)]
 struct Backend {
     driver: String,
+    /// Which way the driver took, where it has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     ready: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -40,7 +47,8 @@ pub(in crate::api) fn health(api: &Api) -> Response<Body> {
         .backends()
         .into_iter()
         .map(|view| {
-            let backend = Backend { driver: view.driver, ready: view.trouble.is_none(), reason: view.trouble };
+            let backend =
+                Backend { driver: view.driver, note: view.note, ready: view.trouble.is_none(), reason: view.trouble };
             (view.id.to_string(), backend)
         })
         .collect();
@@ -53,6 +61,7 @@ pub(in crate::api) fn health(api: &Api) -> Response<Body> {
         conns: api.conns(),
         sessions: counts.sessions,
         queued: counts.queued,
+        channel: api.config.channel,
         backends,
     };
     json(StatusCode::OK, &health)

@@ -4,12 +4,12 @@ use super::World;
 use crate::protocol::{CommandPolicy, EnvPolicy, Permission};
 
 #[test]
-fn three_are_built_in() {
+fn four_are_built_in() {
     let config = World::new().load();
     let names: Vec<_> = config.backend_names().map(ToString::to_string).collect();
-    assert_eq!(names, ["claude-code", "claude-code-opus", "claude-code-sonnet"]);
+    assert_eq!(names, ["claude-channel", "claude-code", "claude-code-opus", "claude-code-sonnet"]);
     let models: Vec<_> = config.backends.values().map(|backend| backend.model.as_deref()).collect();
-    assert_eq!(models, [None, Some("opus"), Some("sonnet")]);
+    assert_eq!(models, [None, None, Some("opus"), Some("sonnet")]);
     for (id, backend) in &config.backends {
         assert_eq!(&backend.id, id);
         assert_eq!((backend.driver.as_str(), backend.command.as_str()), ("claude-stream", "claude"));

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::exchange::Exchange;
-use super::launch;
+use super::{ClaudeStream, launch};
 use crate::driver::{Command, CommandKind, DriverEvent, OpenRequest};
 use crate::process::{
     Child, ChildSignal, Line, LineError, LineReader, Redactor, SpawnRequest, StderrTail, StopLadder, Supervisor,
@@ -20,20 +20,17 @@ use crate::protocol::{DriverEnd, ErrorKind, Limits, TurnError};
 /// How much of claude's stderr is kept for error texts, in bytes.
 const TAIL_BYTES: usize = 4 << 10;
 
-/// Opens the attachment, serves it and ends it. The last event is sent when the process is reaped.
-pub(super) async fn run(
-    supervisor: Supervisor,
-    limits: Limits,
+/// Serves the attachment and ends it. The process is reaped when this returns.
+pub(in crate::driver) async fn run(
+    driver: &ClaudeStream,
     request: OpenRequest,
-    commands: mpsc::Receiver<Command>,
-    events: mpsc::Sender<DriverEvent>,
-) {
-    let end = match start(&supervisor, &request).await {
-        Ok((child, tail)) => Host::new(child, tail, &request, limits, commands, events.clone()).serve().await,
+    commands: &mut mpsc::Receiver<Command>,
+    events: &mpsc::Sender<DriverEvent>,
+) -> DriverEnd {
+    match start(&driver.supervisor, &request).await {
+        Ok((child, tail)) => Host::new(child, tail, &request, driver.limits.clone(), commands, events).serve().await,
         Err(error) => DriverEnd::Failed(error),
-    };
-    // The session may be gone; then nobody needs to know.
-    let _ = events.send(DriverEvent::Closed(end)).await;
+    }
 }
 
 async fn start(supervisor: &Supervisor, request: &OpenRequest) -> Result<(Child, StderrTail), TurnError> {
@@ -48,7 +45,7 @@ async fn start(supervisor: &Supervisor, request: &OpenRequest) -> Result<(Child,
     Ok((child, tail))
 }
 
-struct Host {
+struct Host<'a> {
     child: Child,
     stdin: Option<pipe::Sender>,
     lines: LineReader<pipe::Receiver>,
@@ -57,8 +54,8 @@ struct Host {
     name: String,
     limits: Limits,
     ready_by: Instant,
-    commands: mpsc::Receiver<Command>,
-    events: mpsc::Sender<DriverEvent>,
+    commands: &'a mut mpsc::Receiver<Command>,
+    events: &'a mpsc::Sender<DriverEvent>,
 }
 
 /// What the task waited for.
@@ -78,14 +75,14 @@ enum Over {
     Lost(Option<TurnError>),
 }
 
-impl Host {
+impl<'a> Host<'a> {
     fn new(
         mut child: Child,
         tail: StderrTail,
         request: &OpenRequest,
         limits: Limits,
-        commands: mpsc::Receiver<Command>,
-        events: mpsc::Sender<DriverEvent>,
+        commands: &'a mut mpsc::Receiver<Command>,
+        events: &'a mpsc::Sender<DriverEvent>,
     ) -> Self {
         let pid = child.pid().unsigned_abs();
         let stdin = child.stdin.take();

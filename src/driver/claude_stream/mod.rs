@@ -22,8 +22,10 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 
+pub(super) use host::run;
+
 use super::claude::launch::program;
-use super::{Attachment, CHANNEL_MAX, Driver, OpenRequest, Plan, SteerMode};
+use super::{Attachment, CHANNEL_MAX, Driver, DriverEvent, OpenRequest, Plan, SteerMode};
 use crate::process::Supervisor;
 use crate::protocol::{BackendSpec, Limits, Permission, TurnError, TurnOptions};
 
@@ -64,9 +66,14 @@ impl Driver for ClaudeStream {
     }
 
     fn open(&self, request: OpenRequest) -> Attachment {
-        let (commands, inbox) = mpsc::channel(CHANNEL_MAX);
+        let (commands, mut inbox) = mpsc::channel(CHANNEL_MAX);
         let (outbox, events) = mpsc::channel(CHANNEL_MAX);
-        tokio::spawn(host::run(self.supervisor.clone(), self.limits.clone(), request, inbox, outbox));
+        let driver = self.clone();
+        tokio::spawn(async move {
+            let end = run(&driver, request, &mut inbox, &outbox).await;
+            // The session may be gone; then nobody needs to know.
+            let _ = outbox.send(DriverEvent::Closed(end)).await;
+        });
         Attachment { commands, events }
     }
 }

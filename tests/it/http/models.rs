@@ -31,7 +31,7 @@ async fn the_backends_are_the_models() {
     assert_eq!(list["object"], "list");
     let data = list["data"].as_array().unwrap();
     let ids: Vec<_> = data.iter().map(|model| model["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["absent", "claude-code", "claude-code-opus", "claude-code-sonnet", "mine"]);
+    assert_eq!(ids, ["absent", "claude-channel", "claude-code", "claude-code-opus", "claude-code-sonnet", "mine"]);
     for model in data {
         assert_eq!(model["object"], "model");
         assert_eq!(model["owned_by"], "claude-stream");
@@ -58,7 +58,7 @@ async fn an_unknown_model_is_404_and_the_known_ones_are_named() {
             let refusal = reply.refused(404, "model_not_found");
             assert_eq!(refusal.param.as_deref(), Some("model"));
             assert!(refusal.message.contains(&format!("`{model}`")), "{refusal:?}");
-            assert!(refusal.message.contains("claude-code, claude-code-opus, claude-code-sonnet, mine"), "{refusal:?}");
+            assert!(refusal.message.contains("claude-channel, claude-code, claude-code-opus, claude-code-sonnet, mine"), "{refusal:?}");
         }
     }
     assert!(daemon.stand_in_turns().is_empty());
