@@ -12,7 +12,8 @@ fn four_are_built_in() {
     assert_eq!(models, [None, None, Some("opus"), Some("sonnet")]);
     for (id, backend) in &config.backends {
         assert_eq!(&backend.id, id);
-        assert_eq!((backend.driver.as_str(), backend.command.as_str()), ("claude-stream", "claude"));
+        let driver = if id.as_str() == "claude-channel" { "claude-channel" } else { "claude-stream" };
+        assert_eq!((backend.driver.as_str(), backend.command.as_str()), (driver, "claude"));
         assert_eq!((backend.permission, backend.commands), (Permission::Ask, CommandPolicy::Literal));
         assert_eq!(backend.env_policy, EnvPolicy::Inherit);
         assert!(backend.args.is_empty() && backend.env.is_empty() && backend.workspace.is_none());
