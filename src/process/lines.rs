@@ -1,4 +1,6 @@
 //! A bounded line reader for what agents print: many small lines, and now and then one of megabytes.
+//!
+//! A line over the limit is an error where every line counts, and is skipped where only some are looked for.
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -44,6 +46,11 @@ pub struct LineReader<R> {
     scanned: usize,
     limit: usize,
     state: State,
+    /// Whether lines that are too long are left out.
+    skips: bool,
+    /// Whether the buffer begins inside of one.
+    is_skipping: bool,
+    skipped: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,30 +68,39 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
 
     /// With a limit in bytes, the line's end not counted.
     pub fn with_limit(source: R, limit: usize) -> Self {
-        Self { source, buffer: BytesMut::new(), scanned: 0, limit, state: State::Open }
+        Self {
+            source,
+            buffer: BytesMut::new(),
+            scanned: 0,
+            limit,
+            state: State::Open,
+            skips: false,
+            is_skipping: false,
+            skipped: 0,
+        }
     }
 
-    /// The next line; none after the last. After [`LineError::TooLong`] there is only that. Cancel-safe: what was read
-    /// stays in the reader.
+    /// With a limit in bytes, and without the lines that are longer: they are left out and counted.
+    pub fn skipping(source: R, limit: usize) -> Self {
+        Self { skips: true, ..Self::with_limit(source, limit) }
+    }
+
+    /// How many lines were left out so far, the one that is just being read included.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// The next line; none after the last. After [`LineError::TooLong`], which a reader that skips never gives, there is
+    /// only that. Cancel-safe: what was read stays in the reader.
     pub async fn next(&mut self) -> Result<Option<Line>, LineError> {
         loop {
-            if self.state == State::Overlong {
-                return Err(LineError::TooLong { limit: self.limit });
+            if let Some(line) = self.take() {
+                return Ok(Some(line));
             }
-            let rest = &self.buffer[self.scanned..];
-            if let Some(found) = memchr::memchr(b'\n', rest) {
-                let end = self.scanned + found;
-                return self.give(end, 1).map(Some);
-            }
-            self.scanned = self.buffer.len();
-            if self.state == State::Ended {
-                let end = self.buffer.len();
-                return if end == 0 { Ok(None) } else { self.give(end, 0).map(Some) };
-            }
-            // One more than the limit may be the `\r` of the line's end.
-            if self.buffer.len() > self.limit + 1 {
-                self.give_up();
-                continue;
+            match self.state {
+                State::Overlong => return Err(LineError::TooLong { limit: self.limit }),
+                State::Ended => return Ok(None),
+                State::Open => {}
             }
             self.buffer.reserve(READ_BYTES);
             if self.source.read_buf(&mut self.buffer).await? == 0 {
@@ -93,8 +109,30 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
-    /// Gives out the line that ends at `end`, where `separator` bytes follow that belong to nobody.
-    fn give(&mut self, end: usize, separator: usize) -> Result<Line, LineError> {
+    /// The next line, if it has been read.
+    fn take(&mut self) -> Option<Line> {
+        while self.state != State::Overlong {
+            let line = match memchr::memchr(b'\n', &self.buffer[self.scanned..]) {
+                Some(found) => self.split(self.scanned + found, 1),
+                None if self.state == State::Ended && !self.buffer.is_empty() => self.split(self.buffer.len(), 0),
+                None => {
+                    self.keep();
+                    return None;
+                }
+            };
+            if std::mem::take(&mut self.is_skipping) {
+                // That was the rest of it.
+            } else if line.bytes.len() > self.limit {
+                self.refuse();
+            } else {
+                return Some(line);
+            }
+        }
+        None
+    }
+
+    /// Takes out what ends at `end`, where `separator` bytes follow that belong to nobody.
+    fn split(&mut self, end: usize, separator: usize) -> Line {
         let mut line = self.buffer.split_to(end + separator);
         self.scanned = 0;
         line.truncate(end);
@@ -102,19 +140,36 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         if is_complete && line.last() == Some(&b'\r') {
             line.truncate(end - 1);
         }
-        if line.len() > self.limit {
-            self.give_up();
-            return Err(LineError::TooLong { limit: self.limit });
-        }
         if end > LARGE_LINE_BYTES {
             // The rest lies at the end of the line's large block: moved out, the block goes when the line does.
             self.buffer = BytesMut::from(&self.buffer[..]);
         }
-        Ok(Line { bytes: line.freeze(), is_complete })
+        Line { bytes: line.freeze(), is_complete }
     }
 
-    fn give_up(&mut self) {
-        self.state = State::Overlong;
+    /// Keeps the beginning of a line, unless it is too long already or belongs to one that was.
+    fn keep(&mut self) {
+        self.scanned = self.buffer.len();
+        if self.is_skipping {
+            self.forget();
+        } else if self.buffer.len() > self.limit + 1 {
+            // One more than the limit may be the `\r` of the line's end.
+            self.is_skipping = self.skips;
+            self.forget();
+            self.refuse();
+        }
+    }
+
+    fn refuse(&mut self) {
+        if self.skips {
+            self.skipped += 1;
+        } else {
+            self.state = State::Overlong;
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
         self.buffer = BytesMut::new();
         self.scanned = 0;
     }

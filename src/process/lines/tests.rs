@@ -60,6 +60,19 @@ proptest! {
         let lines = block_on(read_all(&mut reader)).expect("no line is too long");
         prop_assert_eq!(lines, expected(&text));
     }
+
+    #[test]
+    fn only_lines_that_are_too_long_are_skipped(
+        pieces in prop::collection::vec(prop::collection::vec(prop::sample::select(b"ab\r\n".to_vec()), 1..20), 0..40),
+        limit in 0..20_usize,
+    ) {
+        let text: Vec<u8> = pieces.concat();
+        let mut reader = LineReader::skipping(Pieces(pieces.into()), limit);
+        let lines = block_on(read_all(&mut reader)).expect("long lines are skipped");
+        let (short, long): (Vec<_>, Vec<_>) = expected(&text).into_iter().partition(|(line, _)| line.len() <= limit);
+        prop_assert_eq!(lines, short);
+        prop_assert_eq!(reader.skipped(), long.len() as u64);
+    }
 }
 
 #[tokio::test]
@@ -88,6 +101,15 @@ async fn an_endless_line_is_refused_without_being_kept() {
     let mut reader = LineReader::with_limit(tokio::io::repeat(b'x'), 1_000_000);
     assert!(matches!(reader.next().await, Err(LineError::TooLong { limit: 1_000_000 })));
     assert_eq!(reader.buffer.capacity(), 0);
+}
+
+#[tokio::test]
+async fn an_endless_line_is_skipped_without_being_kept() {
+    let source = tokio::io::repeat(b'x').take(50_000_000).chain(&b"\nshort\n"[..]);
+    let mut reader = LineReader::skipping(source, 100_000);
+    let line = reader.next().await.expect("a line").expect("a line");
+    assert_eq!((&line.bytes[..], reader.skipped()), (&b"short"[..], 1));
+    assert!(reader.buffer.capacity() <= 2 * READ_BYTES, "{} bytes are held", reader.buffer.capacity());
 }
 
 #[tokio::test]
