@@ -19,11 +19,15 @@
 //! * **A dropped [`Child`] is ended in the background**, and [`Supervisor::shutdown`] returns when nothing is left.
 //! * **A killed daemon leaves records**, and its [`Guard`], or else [`Supervisor::sweep`] of the next one, ends what they name.
 //!
-//! What is absent: terminals (a later `pty.rs`), restarts and pools (the driver's), anything of turnmux's own nouns.
+//!
+//! Beside them, what an agent says elsewhere: a [`Fifo`] that it logs into, a [`FileWatch`] for a file that it writes.
+//!
+//! What is absent: terminals, restarts and pools (the driver's), anything of turnmux's own nouns.
 
 mod child;
 mod descendants;
 mod error;
+mod fifo;
 mod find;
 mod guard;
 mod ladder;
@@ -42,6 +46,7 @@ mod sweep;
 mod table;
 mod tail;
 mod wait;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -57,6 +62,7 @@ mod tests_records;
 
 pub use child::{Child, ChildSignal, Exit};
 pub use error::{ProcessError, SpawnError};
+pub use fifo::Fifo;
 pub use find::{FindError, find_program};
 pub use guard::{Guard, stand as stand_guard};
 pub use ladder::{StopLadder, StopReport, StopRung};
@@ -66,3 +72,4 @@ pub use spawner::{MARKER, SpawnRequest};
 pub use supervisor::{ShutdownReport, Supervisor, SupervisorConfig};
 pub use sweep::SweepReport;
 pub use tail::StderrTail;
+pub use watch::FileWatch;
