@@ -8,11 +8,13 @@ use nix::sys::signal::Signal;
 use tokio::net::unix::pipe;
 
 use super::ladder::{self, StopLadder, StopReport};
+use super::pty::Terminal;
 use super::spawner::Started;
 use super::supervisor::Supervisor;
 use super::table::Registered;
 
-/// A child process. Dropping it ends the child in the background, by the supervisor's ladder for abandoned children.
+/// A child process: with either a terminal or the three pipes. Dropping it ends the child in the background, by the
+/// supervisor's ladder for abandoned children.
 #[derive(Debug)]
 pub struct Child {
     /// Writes to the child; dropped, it is the end of the child's input. Whoever takes it answers for that.
@@ -21,6 +23,9 @@ pub struct Child {
     pub stdout: Option<pipe::Receiver>,
     /// What the child complains of. To be read too: see [`super::StderrTail`].
     pub stderr: Option<pipe::Receiver>,
+    /// The child's screen and keyboard. To be read like the pipes; dropped, it is the hang-up. Whoever takes it answers
+    /// for both.
+    pub terminal: Option<Terminal>,
     supervisor: Supervisor,
     registered: Arc<Registered>,
 }
@@ -48,8 +53,9 @@ impl Child {
         let stdin = started.stdin.take().map(pipe::Sender::from_owned_fd).transpose()?;
         let stdout = started.stdout.take().map(pipe::Receiver::from_owned_fd).transpose()?;
         let stderr = started.stderr.take().map(pipe::Receiver::from_owned_fd).transpose()?;
+        let terminal = started.terminal.take().map(Terminal::new).transpose()?;
         started.claim();
-        Ok(Self { stdin, stdout, stderr, supervisor, registered: Arc::clone(&started.child) })
+        Ok(Self { stdin, stdout, stderr, terminal, supervisor, registered: Arc::clone(&started.child) })
     }
 
     /// The pid, which is the process group's number too. It is the child's for certain only until the exit.
@@ -77,11 +83,15 @@ impl Child {
         self.supervisor.core().table.signal(&self.registered, number)
     }
 
-    /// Ends the child by the ladder and returns when nothing of it is left. A `stdin` that was taken out must have been
-    /// dropped, or the first rung is a wait for nothing. Dropping the future goes on in the background from the start of
-    /// the supervisor's own ladder.
+    /// Ends the child by the ladder and returns when nothing of it is left. A `stdin` or `terminal` that was taken out
+    /// must have been dropped, or the first rung is a wait for nothing. Output that was taken out is to be read
+    /// meanwhile: a child that cannot print its last words stands still until SIGKILL. (After a hang-up it cannot
+    /// print, and whoever wants last words from a terminal keeps and reads it through the ladder instead, with no time
+    /// for the first rung.) Dropping the future goes on in the background from the start of the supervisor's own
+    /// ladder.
     pub async fn stop(mut self, ladder: StopLadder) -> StopReport {
         drop(self.stdin.take());
+        drop(self.terminal.take());
         ladder::climb(self.supervisor.core(), &self.registered, ladder).await
     }
 }
@@ -92,6 +102,7 @@ impl Drop for Child {
             return;
         }
         drop(self.stdin.take());
+        drop(self.terminal.take());
         // The clone keeps the spawner thread alive, which is the one that reaps.
         let (supervisor, registered) = (self.supervisor.clone(), Arc::clone(&self.registered));
         let core = Arc::clone(self.supervisor.core());

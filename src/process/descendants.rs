@@ -44,6 +44,9 @@ pub(super) struct Process {
     /// The process group.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux lists processes"))]
     pub(super) group: i32,
+    /// The session.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux lists processes"))]
+    pub(super) session: i32,
     /// Ended, and not yet waited for by its parent.
     pub(super) is_zombie: bool,
 }

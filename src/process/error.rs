@@ -71,7 +71,13 @@ pub enum SpawnError {
         /// What the system said.
         source: io::Error,
     },
-    /// There are no file descriptors for the child's pipes.
+    /// The kernel gives no pseudo-terminal.
+    #[error("no terminal can be had ({source}): close some, raise kernel.pty.max, or see that /dev/pts is mounted")]
+    NoTerminal {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There are no file descriptors for the child's pipes or its terminal.
     #[error("too many open files for one more process ({source}): raise ulimit -n or LimitNOFILE")]
     NoMoreFiles {
         /// What the system said.

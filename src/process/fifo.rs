@@ -37,8 +37,8 @@ impl Fifo {
     pub fn create(path: &Path) -> io::Result<Self> {
         mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
         let name = Name(path.to_owned());
-        // For writing too, though nobody does: as long as there is a writer there is no end. POSIX leaves open what that
-        // does; Linux, macOS and the BSDs do the same.
+        // For writing too, though nobody does: as long as there is a writer there is no end. POSIX leaves open what
+        // that does; Linux, macOS and the BSDs do the same.
         let mut options = OpenOptions::new();
         options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
         let receiver = pipe::Receiver::from_file(options.open(path)?)?;

@@ -1,9 +1,14 @@
 //! The way a child is ended: end of input, SIGTERM, SIGKILL, with a limit to each wait.
 //!
+//! For a child with a terminal the end of input is the hang-up, SIGHUP from the kernel. claude ends at it as well as at
+//! SIGTERM, with an end to its session for its hooks, and sooner: it has no screen to put in order. (Ctrl-C it wants
+//! twice, and while a tool runs not even that ends it.)
+//!
 //! (Interrupting a turn that runs comes before, and is the driver's.) SIGTERM goes to the child alone and not to its
-//! group: an agent ends its own tools in good order then, and those that died under it would look to it like failures to
-//! act on. Whatever it leaves gets SIGTERM after its exit. SIGKILL cannot be acted on, so it goes to everything at once:
-//! the child, its group, and the descendants as they were just before, for a tree whose root is gone cannot be found.
+//! group: an agent ends its own tools in good order then, and those that died under it would look to it like failures
+//! to act on. Whatever it leaves gets SIGTERM after its exit. SIGKILL cannot be acted on, so it goes to everything at
+//! once: the child, its group, and the descendants as they were just before, for a tree whose root is gone cannot be
+//! found.
 
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -24,7 +29,7 @@ pub(super) const KILLED_WAIT: Duration = Duration::from_secs(5);
 /// How long each rung is waited on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StopLadder {
-    /// From the end of its input to SIGTERM.
+    /// From the end of its input, or the hang-up, to SIGTERM.
     pub eof: Duration,
     /// From SIGTERM to SIGKILL.
     pub term: Duration,
@@ -42,7 +47,7 @@ impl Default for StopLadder {
 pub enum StopRung {
     /// Nothing: it had exited.
     AlreadyExited,
-    /// The end of its input.
+    /// The end of its input, or the hang-up of its terminal.
     Eof,
     /// SIGTERM.
     Term,
@@ -61,7 +66,7 @@ pub struct StopReport {
     pub descendants_ended: usize,
 }
 
-/// Ends a child whose input has ended, and returns when nothing of it is left.
+/// Ends a child whose input has ended or whose terminal is hung up, and returns when nothing of it is left.
 pub(super) async fn climb(core: &Core, child: &Arc<Registered>, ladder: StopLadder) -> StopReport {
     let exit = Exit::of(child);
     let rung = if exit.now().is_some() {

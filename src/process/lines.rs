@@ -90,8 +90,8 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         self.skipped
     }
 
-    /// The next line; none after the last. After [`LineError::TooLong`], which a reader that skips never gives, there is
-    /// only that. Cancel-safe: what was read stays in the reader.
+    /// The next line; none after the last. After [`LineError::TooLong`], which a reader that skips never gives, there
+    /// is only that. Cancel-safe: what was read stays in the reader.
     pub async fn next(&mut self) -> Result<Option<Line>, LineError> {
         loop {
             if let Some(line) = self.take() {

@@ -109,11 +109,13 @@ fn is_between_programs(pid: i32) -> bool {
     look().unwrap_or(false)
 }
 
-/// Who else is in the group of a child that has exited and is not reaped yet (until then nobody else can have its
-/// number).
+/// Who else is in the group, or the session, of a child that has exited and is not reaped yet (until then nobody else
+/// can have its number).
 pub(super) fn survivors_of_group(leader: i32) -> Vec<Identity> {
-    let in_group = |process: &Process| process.id.pid != leader && process.group == leader && !process.is_zombie;
-    processes().into_iter().filter(in_group).map(|process| process.id).collect()
+    let is_left = |process: &Process| {
+        process.id.pid != leader && [process.group, process.session].contains(&leader) && !process.is_zombie
+    };
+    processes().into_iter().filter(is_left).map(|process| process.id).collect()
 }
 
 /// One certain process, whatever becomes of its pid.
@@ -185,6 +187,7 @@ fn parse_stat(pid: i32, text: &[u8]) -> Option<Process> {
         id: Identity { pid, start: field(22)?.parse().ok()? },
         parent: field(4)?.parse().ok()?,
         group: field(5)?.parse().ok()?,
+        session: field(6)?.parse().ok()?,
         is_zombie: is_zombie(field(3)?),
     })
 }
@@ -210,7 +213,7 @@ mod tests {
         let text = b"7 (a) R 1 2 (b) S 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 4242 30\n";
         let process = parse_stat(7, text).expect("a stat line");
         assert_eq!(process.id, Identity { pid: 7, start: 4242 });
-        assert_eq!((process.parent, process.group, process.is_zombie), (11, 12, false));
+        assert_eq!((process.parent, process.group, process.session, process.is_zombie), (11, 12, 13, false));
     }
 
     #[test]

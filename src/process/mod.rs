@@ -4,9 +4,9 @@
 //!
 //! ```text
 //!  Supervisor ──requests (bounded)──▶ spawner thread ──fork, exec──▶ child (a group of its own)
-//!      ▲                                │  ▲                          │ stdin, stdout, stderr
+//!      ▲                                │  ▲                          │ stdin, stdout, stderr: pipes or a terminal
 //!      │ SIGCHLD ──────────────────────────┘                          ▼
-//!      └──────────── Child, Exit ◀──────┘ reaps             LineReader, StderrTail
+//!      └──────────── Child, Exit ◀──────┘ reaps             LineReader, StderrTail | Terminal
 //! ```
 //!
 //! What holds here:
@@ -17,12 +17,15 @@
 //! * **An exit ends the whole tree.** However a child ends, what it started is found (by its group, by the process
 //!   tree, by the [`MARKER`] in the environment) and ended: SIGTERM first, SIGKILL soon after.
 //! * **A dropped [`Child`] is ended in the background**, and [`Supervisor::shutdown`] returns when nothing is left.
-//! * **A killed daemon leaves records**, and its [`Guard`], or else [`Supervisor::sweep`] of the next one, ends what they name.
+//! * **A killed daemon leaves records**, and its [`Guard`], or else [`Supervisor::sweep`] of the next one, ends what
+//!   they name.
 //!
+//! * **A terminal changes none of this**: a child that has one leads a session, which is a group of its own too.
 //!
 //! Beside them, what an agent says elsewhere: a [`Fifo`] that it logs into, a [`FileWatch`] for a file that it writes.
 //!
-//! What is absent: terminals, restarts and pools (the driver's), anything of turnmux's own nouns.
+//! What is absent: what a screen shows (bytes go in and out here), restarts and pools (the driver's), anything of
+//! turnmux's own nouns.
 
 mod child;
 mod descendants;
@@ -38,6 +41,7 @@ mod os;
 #[cfg(not(target_os = "linux"))]
 #[path = "other_unix.rs"]
 mod os;
+mod pty;
 mod records;
 mod redact;
 mod spawner;
@@ -58,6 +62,9 @@ mod tests_alone;
 mod tests_descendants;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
+mod tests_pty;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests_records;
 
 pub use child::{Child, ChildSignal, Exit};
@@ -67,6 +74,7 @@ pub use find::{FindError, find_program};
 pub use guard::{Guard, stand as stand_guard};
 pub use ladder::{StopLadder, StopReport, StopRung};
 pub use lines::{LINE_BYTES_MAX, Line, LineError, LineReader};
+pub use pty::{Terminal, TerminalSize};
 pub use redact::Redactor;
 pub use spawner::{MARKER, SpawnRequest};
 pub use supervisor::{ShutdownReport, Supervisor, SupervisorConfig};

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::descendants;
 use super::error::SpawnError;
 use super::os;
+use super::pty::{self, TerminalSize};
 use super::supervisor::Core;
 use super::table::{Registered, Table};
 
@@ -38,6 +39,8 @@ pub struct SpawnRequest {
     pub env: Vec<(OsString, OsString)>,
     /// The working directory.
     pub directory: PathBuf,
+    /// With a size, the child's standard streams are a terminal of its own and of this size; without, they are pipes.
+    pub terminal: Option<TerminalSize>,
     /// What to call the child in logs and records. No secrets.
     pub label: String,
 }
@@ -58,6 +61,8 @@ pub(super) struct Started {
     pub(super) stdin: Option<OwnedFd>,
     pub(super) stdout: Option<OwnedFd>,
     pub(super) stderr: Option<OwnedFd>,
+    /// The master, in place of the others.
+    pub(super) terminal: Option<OwnedFd>,
     table: Option<Arc<Table>>,
 }
 
@@ -109,7 +114,9 @@ fn spawn(core: &Core, request: SpawnRequest) -> Result<Started, SpawnError> {
         return Err(SpawnError::ShuttingDown);
     }
     let host_id = core.next_host_id();
-    let mut process = fork(&request, &host_id).map_err(|error| explain(error, &request))?;
+    let terminal = request.terminal.map(pty::open).transpose().map_err(explain_terminal)?;
+    let (master, slave) = terminal.map(|pair| (pair.master, pair.slave)).unzip();
+    let mut process = fork(&request, &host_id, slave).map_err(|error| explain(error, &request))?;
     let child = core.table.register(process.id() as i32, host_id, request.label);
     if let Some(records) = &core.records
         && let Err(error) = records.add(&child)
@@ -123,12 +130,14 @@ fn spawn(core: &Core, request: SpawnRequest) -> Result<Started, SpawnError> {
         stdin: process.stdin.take().map(OwnedFd::from),
         stdout: process.stdout.take().map(OwnedFd::from),
         stderr: process.stderr.take().map(OwnedFd::from),
+        terminal: master,
         table: Some(Arc::clone(&core.table)),
     })
 }
 
 /// Returns when the program is running: the standard library waits for the exec, and reaps what could not exec.
-fn fork(request: &SpawnRequest, host_id: &str) -> io::Result<std::process::Child> {
+/// The terminal's slave, if there is one, is open in the child alone then.
+fn fork(request: &SpawnRequest, host_id: &str, slave: Option<OwnedFd>) -> io::Result<std::process::Child> {
     #[expect(clippy::disallowed_methods, reason = "this is the place that starts programs")]
     let mut command = Command::new(&request.program);
     command
@@ -136,22 +145,28 @@ fn fork(request: &SpawnRequest, host_id: &str) -> io::Result<std::process::Child
         .env_clear()
         .envs(request.env.iter().map(|(name, value)| (name, value)))
         .env(MARKER, host_id)
-        .current_dir(&request.directory)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
+        .current_dir(&request.directory);
+    let has_terminal = slave.is_some();
+    if let Some(slave) = slave {
+        command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave);
+    } else {
+        // With a terminal the new session makes the group, and could not be made by the leader of one.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    }
     let parent = getpid();
     #[expect(unsafe_code, reason = "what happens between fork and exec can only be said this way")]
     // SAFETY: the closure calls only async-signal-safe functions and allocates nothing.
     unsafe {
-        command.pre_exec(move || before_exec(parent));
+        command.pre_exec(move || before_exec(parent, has_terminal));
     }
     command.spawn()
 }
 
 /// Runs in the child. The standard library has set up descriptors, directory and group.
-fn before_exec(parent: Pid) -> io::Result<()> {
+fn before_exec(parent: Pid, has_terminal: bool) -> io::Result<()> {
+    if has_terminal {
+        pty::lead_session()?;
+    }
     // What the daemon's own parent made it ignore (nohup: SIGHUP; a background job: SIGINT) a child would ignore too,
     // and a child that ignores or blocks SIGTERM unasked cannot be stopped in good order.
     SigSet::empty().thread_set_mask()?;
@@ -181,6 +196,13 @@ fn explain(source: io::Error, request: &SpawnRequest) -> SpawnError {
         Errno::E2BIG => SpawnError::ArgumentsTooLong { program },
         _ if source.kind() == io::ErrorKind::InvalidInput => SpawnError::NulByte { program },
         _ => SpawnError::Other { program, source },
+    }
+}
+
+fn explain_terminal(source: io::Error) -> SpawnError {
+    match Errno::from_raw(source.raw_os_error().unwrap_or_default()) {
+        Errno::EMFILE | Errno::ENFILE => SpawnError::NoMoreFiles { source },
+        _ => SpawnError::NoTerminal { source },
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) fn sh(script: &str) -> SpawnRequest {
         args: vec!["-c".into(), script.into()],
         env: vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())],
         directory: std::env::temp_dir(),
+        terminal: None,
         label: "test".into(),
     }
 }

@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -95,13 +96,24 @@ async fn a_child_ignores_and_blocks_nothing_that_the_daemon_does() {
     }
 }
 
-/// The daemon of this test is its second process: it is killed, and its child has to follow.
+/// The daemon of these tests is their second process: it is killed, and its child has to follow.
 #[tokio::test]
 async fn a_child_follows_a_killed_daemon() {
-    let test = "a_child_follows_a_killed_daemon";
+    follows("a_child_follows_a_killed_daemon", None).await;
+}
+
+/// It is deaf to the hang-up, so that it follows by the death signal.
+#[tokio::test]
+async fn a_child_with_a_terminal_follows_a_killed_daemon() {
+    let terminal = Some(TerminalSize { rows: 24, cols: 80 });
+    follows("a_child_with_a_terminal_follows_a_killed_daemon", terminal).await;
+}
+
+async fn follows(test: &str, terminal: Option<TerminalSize>) {
     if std::env::var_os(ALONE).is_some() {
         let fifo = std::env::var(FIFO).expect("a fifo");
-        let child = spawn(&supervisor(), &format!("exec 3>'{fifo}'; echo $$ >&3; exec sleep 1000")).await;
+        let script = format!("trap '' HUP; exec 3>'{fifo}'; echo $$ >&3; exec sleep 1000");
+        let child = supervisor().spawn(SpawnRequest { terminal, ..sh(&script) }).await.expect("a child");
         child.exit().wait().await;
         return;
     }
@@ -118,4 +130,46 @@ async fn a_child_follows_a_killed_daemon() {
     assert_eq!(status.signal(), Some(9));
     let end = within("the end of the child", lines.next_line()).await.expect("readable");
     assert_eq!(end, None);
+}
+
+#[tokio::test]
+async fn descriptors_go_with_their_owners() {
+    if !is_alone("descriptors_go_with_their_owners") {
+        return;
+    }
+    let supervisor = supervisor();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    let open = || std::fs::read_dir("/proc/self/fd").expect("listed").count();
+    // The runtime and the supervisor have opened theirs after the first round.
+    let mut counts = Vec::new();
+    for _ in 0..3 {
+        let fifo = Fifo::create(&folder.path().join("fifo")).expect("a fifo");
+        let watch = FileWatch::new(&file).expect("a watch");
+        let terminal = Some(TerminalSize { rows: 24, cols: 80 });
+        let child = supervisor.spawn(SpawnRequest { terminal, ..sh("exec cat") }).await.expect("a child");
+        let missing = SpawnRequest { terminal, program: "/nowhere/program".into(), ..sh("") };
+        supervisor.spawn(missing).await.expect_err("it cannot be started");
+        within("the stop", child.stop(StopLadder { eof: LIMIT, term: LIMIT })).await;
+        drop((fifo, watch));
+        counts.push(open());
+    }
+    assert_eq!(counts[1], counts[2], "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_terminal_that_cannot_be_had_is_said() {
+    if !is_alone("a_terminal_that_cannot_be_had_is_said") {
+        return;
+    }
+    let supervisor = supervisor();
+    let terminal = Some(TerminalSize { rows: 24, cols: 80 });
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("limits");
+    let open = std::fs::read_dir("/proc/self/fd").expect("listed").count() as u64;
+    setrlimit(Resource::RLIMIT_NOFILE, open, hard).expect("limited");
+    let error = supervisor.spawn(SpawnRequest { terminal, ..sh("exit") }).await.expect_err("there is no room");
+    assert!(matches!(error, SpawnError::NoMoreFiles { .. }), "{error}");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("unlimited");
+    let child = supervisor.spawn(SpawnRequest { terminal, ..sh("exit 6") }).await.expect("a child");
+    assert_eq!(within("the exit", child.exit().wait()).await.code(), Some(6), "and then all is well");
 }

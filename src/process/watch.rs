@@ -1,7 +1,7 @@
 //! Waiting for a file to change that may not exist yet.
 //!
-//! What is watched is the file, and the folder that it is in, for its coming and going. While that folder does not exist
-//! either it is the nearest ancestor that does.
+//! What is watched is the file, and the folder that it is in, for its coming and going. While that folder does not
+//! exist either it is the nearest ancestor that does.
 
 #[cfg(target_os = "linux")]
 mod inotify;
@@ -41,8 +41,8 @@ impl FileWatch {
     }
 
     /// Waits until the file has been made, written to, cut, replaced or removed since the last time (or since it is
-    /// watched). Any number of changes are told of once, and now and then one that is none. A folder that is moved along
-    /// with the watched ones in it is not noticed. Cancel-safe.
+    /// watched). Any number of changes are told of once, and now and then one that is none. A folder that is moved
+    /// along with the watched ones in it is not noticed. Cancel-safe.
     ///
     /// # Errors
     /// As for [`FileWatch::new`]. The next call tries again.

@@ -30,6 +30,7 @@ pub(super) fn spawn_request(request: &OpenRequest) -> Result<SpawnRequest, TurnE
         args: args(request),
         env: launch::env(&request.spec).into_iter().collect(),
         directory: request.directory.clone(),
+        terminal: None,
         label: request.label.clone(),
     })
 }

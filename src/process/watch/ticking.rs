@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// Between two looks. Whoever reads the file reads an answer that is being written, and a tenth of a second is not felt.
+/// Between two looks. Whoever reads the file reads an answer that is being written, and a tenth of a second is not
+/// felt.
 const TICK: Duration = Duration::from_millis(100);
 
 /// What tells a file from what it was: device, inode, length, and time of change in seconds and nanoseconds.
