@@ -1,10 +1,11 @@
-//! The frames between turnmux and the plugin inside an agent: JSON objects, one a WebSocket text message, on `/bridge`.
+//! The frames between turnmux and the plugin inside an agent: JSON objects, one a WebSocket text message, on `GET /bridge`
+//! of the channel's listener, which is on loopback and takes no browser pages (no `Origin` header may be there).
 //!
 //! Anybody may write such a plugin, so this is the reference. Two revisions are spoken; the plugin names its own in `hello`:
 //!
 //! | revision | what it has |
 //! | --- | --- |
-//! | 1 | `hello`, `hello_ack`, `inbound`, `reply`, `ping`, `pong`; no `token`: refused unless the token stands in the URL |
+//! | 1 | `hello`, `hello_ack`, `inbound`, `reply`, `ping`, `pong`; no `token` in `hello`: it stands in the URL, `/bridge?token=…` |
 //! | 2 | all of this page. Frames with a `seq` are acknowledged, and sent again after a reconnect until they are |
 //!
 //! ```text
@@ -22,8 +23,34 @@
 //!  ping {}  ─▶ ◀─ pong {}                      either way
 //! ```
 //!
-//! `seq` counts from 1 in each direction, over all connections of one agent process. `received` is the highest `seq` of the
-//! other side that was seen; what is above it is sent again, and a frame at or below it is dropped as known.
+//! # Numbers
+//!
+//! * `seq` counts up from 1 in each direction, over all connections that are made with one token: one agent process.
+//! * `ack {seq}` says that this frame and all before it have arrived. Several frames may be acknowledged at once.
+//! * `received`, in `hello` and `hello_ack`, is the highest `seq` of the other side that has arrived. What is above it is
+//!   sent again, in order and under the same number; a frame at or below it is dropped as known, and acknowledged again.
+//! * A plugin that is started anew under the same token says `received: 0` and counts on from the `received` of `hello_ack`.
+//! * Frames without a `seq` end with their connection. So a `hook` whose connection breaks is answered no more.
+//!
+//! # Connections
+//!
+//! * `hello` comes first, within seconds, and once. A second connection with the same token takes the place of the first.
+//! * Who hears nothing for a while sends `ping`; the answer is `pong`. Any frame is a sign of life. A connection on which a
+//!   `ping` has met nothing is closed. Pings of the WebSocket itself are answered as well.
+//! * A frame of a type that is not on this page is skipped, and acknowledged if it has a `seq`; so are members of frames.
+//!   What is no text, no JSON object or lacks something closes the connection.
+//! * A connection may come back for a while after it was cut; then the agent counts as lost, and its token is void.
+//!
+//! | close code | meaning | come back? |
+//! | --- | --- | --- |
+//! | 1000 | the session has let go of the agent | no |
+//! | 1001 | turnmux is stopping | no |
+//! | 4001 | the first frame was no `hello`, or none came in time | yes |
+//! | 4002 | another connection with the same token took over | no |
+//! | 4003 | no agent has this token, or it has ended | no |
+//! | 4004 | a frame that is not as this page says | yes |
+//! | 4005 | a `ping` was not answered | yes |
+//! | 4008 | a frame over the limit (4 MiB) | yes, without that frame |
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -40,8 +67,10 @@ pub const CLOSE_EXPECTED_HELLO: u16 = 4001;
 pub const CLOSE_REPLACED: u16 = 4002;
 /// Close code: no agent process was given this token, or the one that was has ended.
 pub const CLOSE_BAD_TOKEN: u16 = 4003;
-/// Close code: a frame that is no text, or no frame of this page.
+/// Close code: a frame that is no text, no JSON object, or lacks what its type must have.
 pub const CLOSE_BAD_FRAME: u16 = 4004;
+/// Close code: a `ping` was not answered.
+pub const CLOSE_SILENT: u16 = 4005;
 /// Close code: a frame over the limit.
 pub const CLOSE_TOO_BIG: u16 = 4008;
 
@@ -63,6 +92,9 @@ pub enum FromPlugin<'a> {
     Ping {},
     /// I am.
     Pong {},
+    /// What a newer peer says; to be skipped.
+    #[serde(skip_serializing)]
+    Unknown(Unknown<'a>),
 }
 
 /// A frame to the plugin.
@@ -83,15 +115,19 @@ pub enum ToPlugin<'a> {
     Ping {},
     /// I am.
     Pong {},
+    /// What a newer peer says; to be skipped.
+    #[serde(skip_serializing)]
+    Unknown(Unknown<'a>),
 }
 
 impl<'a> FromPlugin<'a> {
     /// Reads a frame: its type, and then what that type has.
     ///
     /// # Errors
-    /// When it is no JSON object, of no known type, or lacks what its type must have.
+    /// When it is no JSON object, has no type, or lacks what its type must have.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
-        Ok(match &*kind(text)? {
+        let kind = kind(text)?;
+        Ok(match &*kind {
             "hello" => Self::Hello(serde_json::from_str(text)?),
             "reply" => Self::Reply(serde_json::from_str(text)?),
             "hook" => Self::Hook(serde_json::from_str(text)?),
@@ -99,7 +135,7 @@ impl<'a> FromPlugin<'a> {
             "ack" => Self::Ack(serde_json::from_str(text)?),
             "ping" => Self::Ping {},
             "pong" => Self::Pong {},
-            other => return Err(unknown(other)),
+            _ => Self::Unknown(Unknown { seq: seq(text), kind }),
         })
     }
 }
@@ -110,7 +146,8 @@ impl<'a> ToPlugin<'a> {
     /// # Errors
     /// Those of [`FromPlugin::parse`].
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
-        Ok(match &*kind(text)? {
+        let kind = kind(text)?;
+        Ok(match &*kind {
             "hello_ack" => Self::HelloAck(serde_json::from_str(text)?),
             "inbound" => Self::Inbound(serde_json::from_str(text)?),
             "permission" => Self::Permission(serde_json::from_str(text)?),
@@ -118,7 +155,7 @@ impl<'a> ToPlugin<'a> {
             "ack" => Self::Ack(serde_json::from_str(text)?),
             "ping" => Self::Ping {},
             "pong" => Self::Pong {},
-            other => return Err(unknown(other)),
+            _ => Self::Unknown(Unknown { seq: seq(text), kind }),
         })
     }
 }
@@ -129,7 +166,7 @@ pub struct Hello<'a> {
     /// The plugin's process.
     #[serde(default)]
     pub pid: u32,
-    /// The session's key, for logs; which session it is the token says.
+    /// The session's key, for people who read along; which session it is the token says.
     #[serde(borrow, alias = "openclaw_session", default)]
     pub session: Cow<'a, str>,
     /// The secret that the agent's process was started with.
@@ -183,7 +220,7 @@ pub struct Reply<'a> {
 /// What a hook was called with.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Hook<'a> {
-    /// The plugin's number for this call, named in the result.
+    /// The plugin's number for this call, named in the result; unique on its connection.
     pub id: u64,
     /// The hook's input as the agent gave it.
     #[serde(borrow)]
@@ -243,11 +280,20 @@ pub enum Behavior {
     Deny,
 }
 
-/// A frame has arrived.
+/// A frame has arrived, and all before it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Ack {
     /// Its number.
     pub seq: u64,
+}
+
+/// A frame that this page does not have.
+#[derive(Debug)]
+pub struct Unknown<'a> {
+    /// Its type.
+    pub kind: Cow<'a, str>,
+    /// Its number, if it has one: it is acknowledged like any other.
+    pub seq: Option<u64>,
 }
 
 fn kind(text: &str) -> serde_json::Result<Cow<'_, str>> {
@@ -256,11 +302,20 @@ fn kind(text: &str) -> serde_json::Result<Cow<'_, str>> {
         #[serde(borrow, rename = "type")]
         kind: Cow<'a, str>,
     }
+    // serde would take a list for a struct, field by field.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(serde::de::Error::custom("a frame is a JSON object"));
+    }
     serde_json::from_str::<Head<'_>>(text).map(|head| head.kind)
 }
 
-fn unknown(kind: &str) -> serde_json::Error {
-    serde::de::Error::custom(format_args!("there is no frame of type `{kind}`"))
+/// The number of a frame of which nothing else is known.
+fn seq(text: &str) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Numbered {
+        seq: Option<u64>,
+    }
+    serde_json::from_str::<Numbered>(text).ok()?.seq
 }
 
 fn first_protocol() -> u32 {

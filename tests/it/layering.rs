@@ -23,13 +23,14 @@ enum May {
 use May::{All, Items};
 
 /// Who may name whom, in the order in which a request travels.
-const LAYERS: [(&str, &[(&str, May)]); 11] = [
+const LAYERS: [(&str, &[(&str, May)]); 12] = [
     ("cli", &[("protocol", All), ("wire", All), ("config", All)]),
     ("config", &[("protocol", All)]),
     ("api", &[("protocol", All), ("wire", All), ("dispatch", Items(&[]))]),
     ("dispatch", &[("protocol", All), ("session", Items(&[])), ("store", Items(&[])), ("driver", Items(&["catalog"]))]),
     ("session", &[("protocol", All), ("driver", Items(&[])), ("store", Items(&[]))]),
-    ("driver", &[("protocol", All), ("wire", All), ("process", Items(&[]))]),
+    ("driver", &[("protocol", All), ("wire", All), ("process", Items(&[])), ("channel", Items(&[]))]),
+    ("channel", &[("protocol", All), ("wire", All)]),
     ("store", &[("protocol", All)]),
     ("process", &[]),
     ("wire", &[]),
