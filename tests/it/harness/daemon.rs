@@ -16,6 +16,20 @@ use tokio::sync::watch;
 use super::{Claude, Client, Transcripts, agents_of, stand_in, within};
 use crate::support::model::Model;
 
+/// The key that is in the daemon's environment. It opens nothing.
+const API_KEY: &str = "sk-ant-dummy-key-for-tests";
+
+/// What claude remembers of somebody who has been through all its questions, in an account that has channels.
+pub(crate) fn channel_memory() -> serde_json::Value {
+    serde_json::json!({
+        "hasCompletedOnboarding": true,
+        "theme": "dark",
+        "customApiKeyResponses": {"approved": [&API_KEY[API_KEY.len() - 20..]]},
+        "projects": {"@WORK@": {"hasTrustDialogAccepted": true}},
+        "cachedGrowthBookFeatures": {"tengu_harbor": true, "tengu_harbor_permissions": true},
+    })
+}
+
 /// How a daemon is to be.
 pub(crate) struct DaemonBuilder {
     agent: PathBuf,
@@ -24,6 +38,8 @@ pub(crate) struct DaemonBuilder {
     without: Vec<&'static str>,
     args: Vec<String>,
     scratch: Option<Arc<TempDir>>,
+    /// What claude remembers of its user, as its `.claude.json`.
+    memory: Option<serde_json::Value>,
 }
 
 /// A running daemon. Dropped, it is killed; [`Daemon::stop`] ends it in order.
@@ -39,7 +55,17 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// With the real claude, against a model of its own.
     pub(crate) fn claude(claude: Claude) -> DaemonBuilder {
-        DaemonBuilder::new(claude.path())
+        let builder = DaemonBuilder::new(claude.path());
+        if !claude.in_terminal() {
+            return builder;
+        }
+        // As somebody has it who has used it before, in an account that has channels.
+        builder
+            .config("[backends.claude-code]\ndriver = \"claude-channel\"")
+            // It would switch channels off. What claude wants of the world meets a closed door at once.
+            .without("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC")
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .remembering(channel_memory())
     }
 
     /// With the stand-in in claude's place.
@@ -143,7 +169,14 @@ impl DaemonBuilder {
             without: Vec::new(),
             args: Vec::new(),
             scratch: None,
+            memory: None,
         }
+    }
+
+    /// What claude remembers of its user. `@WORK@` as a key becomes the daemon's working directory.
+    pub(crate) fn remembering(mut self, memory: serde_json::Value) -> Self {
+        self.memory = Some(memory);
+        self
     }
 
     /// Lines for its turnmux.toml. `@SCRATCH@` becomes the scratch folder.
@@ -222,6 +255,10 @@ impl DaemonBuilder {
         std::os::unix::fs::symlink(&self.agent, &link).expect("a link");
         let root = root.display().to_string();
         std::fs::write(scratch.path().join("turnmux.toml"), self.config.replace("@SCRATCH@", &root)).expect("a file");
+        if let Some(memory) = &self.memory {
+            let memory = memory.to_string().replace("@WORK@", &format!("{root}/work"));
+            std::fs::write(scratch.path().join("home/.claude.json"), memory).expect("a file");
+        }
         let path = std::env::var("PATH").expect("PATH is set");
         let mut command = Command::new(env!("CARGO_BIN_EXE_turnmux"));
         command
@@ -234,7 +271,7 @@ impl DaemonBuilder {
             .env("PATH", format!("{root}/bin:{path}"))
             .env("TURNMUX_LOG", "debug")
             .env("ANTHROPIC_BASE_URL", model)
-            .env("ANTHROPIC_API_KEY", "sk-ant-dummy-key-for-tests")
+            .env("ANTHROPIC_API_KEY", API_KEY)
             .env("DISABLE_AUTOUPDATER", "1")
             .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
             .env("CLAUDE_CODE_MAX_RETRIES", "1")

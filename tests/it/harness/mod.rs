@@ -12,7 +12,7 @@ mod wait;
 
 pub(crate) use agents::{Claude, stand_in};
 pub(crate) use client::{Client, Reply, Stream, ask, content};
-pub(crate) use daemon::{Daemon, DaemonBuilder};
+pub(crate) use daemon::{Daemon, DaemonBuilder, channel_memory};
 pub(crate) use processes::{Fifo, agents_of, all_gone, guard_of};
 pub(crate) use transcripts::Transcripts;
 pub(crate) use wait::{LIMIT, gone, within};

@@ -1,0 +1,549 @@
+//! What is said between turnmux and one claude in a terminal: commands, hooks and frames in; events, pushes and keys out. No
+//! process, no socket, no waiting.
+//!
+//! ```text
+//!             plugin connected,       StartTurn          UserPromptSubmit            Stop          transcript caught up
+//!             channel registered                         names the push
+//!  Starting ──────────────────▶ Idle ─────────▶ Given ─────────────────▶ Running ─────────▶ Ended ─────────────────▶ Idle
+//!                                                 │ 2 s idle: pushed again   ▲   ESC, confirmed │ a steer begins       ▲
+//!                                                 └──────────┘               │  └───────────────┼──────────────────────┘
+//!                                                                            └──────────────────┘
+//! ```
+//!
+//! At most one push is out, and none while a turn runs, except what steers it. What claude does without being asked (it looks
+//! at the outcome of a background task) belongs to nobody: its hooks name no push of ours.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::driver::claude::failure as words;
+use super::transcript::Entry;
+use super::turn::{Ended, Stage, Turn};
+use crate::driver::claude::launch::laxer;
+use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnInput};
+use crate::protocol::{
+    BackendSpec, ErrorKind, InterruptCause, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,
+};
+use crate::wire::channel::Behavior;
+use crate::wire::claude_hooks::HookInput;
+
+/// How long claude may be idle with a push on the way before it is pushed again. It takes 40 to 65 ms.
+const TAKEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// Pushes of the same message.
+const PUSHES_MAX: u8 = 3;
+
+/// Questions that may wait for an answer: claude runs a handful of tools at once.
+const QUESTIONS_MAX: usize = 256;
+
+/// Pushes that a second start is known by.
+const KNOWN_MAX: usize = 64;
+
+/// The key that interrupts. Never pressed while nothing runs: pressed twice then, it opens a dialog that takes no messages.
+const ESCAPE: &[u8] = b"\x1b";
+
+/// What is to be done for the conversation.
+#[derive(Debug, PartialEq)]
+pub(super) enum Act {
+    /// Send a message through the plugin.
+    Push { id: Uuid, content: String },
+    /// Press keys.
+    Keys(&'static [u8]),
+    /// Answer a held permission hook. Where nobody waits for that any more, answer through the plugin, if `request` names
+    /// the question there.
+    Decide { question: String, answer: Answer, request: Option<String> },
+}
+
+/// What becomes of a hook's call.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// It is answered with nothing.
+    Empty,
+    /// It is held until the question is answered.
+    Hold(String),
+    /// The tool may not run, for nobody can be asked.
+    Deny,
+}
+
+/// One conversation with one process.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    spec: Arc<BackendSpec>,
+    options: TurnOptions,
+    pid: u32,
+    connected: bool,
+    registered: bool,
+    ready: bool,
+    turn: Option<Turn>,
+    pub(super) acts: VecDeque<Act>,
+    /// Events for the session.
+    pub(super) events: VecDeque<DriverEvent>,
+    /// What made the process useless: it is to be ended.
+    pub(super) broken: Option<TurnError>,
+    /// The plugin is gone for good: the running turn is the last.
+    plugin_gone: bool,
+    /// What hooks show: claude is at work, on whatever it is.
+    busy: bool,
+    idle_since: Option<Instant>,
+    /// A turn that began a second time runs out.
+    dropping: bool,
+    known: VecDeque<Uuid>,
+    asked: u64,
+    /// Questions that wait, with the plugin's id of the same.
+    questions: HashMap<String, Asked>,
+    /// Interrupts whose mark in the transcript is still to come.
+    marks_due: u32,
+}
+
+#[derive(Debug)]
+struct Asked {
+    tool: String,
+    request: Option<String>,
+}
+
+impl Exchange {
+    /// Begins with a process that was just started with these options.
+    pub(super) fn new(spec: Arc<BackendSpec>, options: TurnOptions, pid: u32) -> Self {
+        Self {
+            spec,
+            options,
+            pid,
+            connected: false,
+            registered: false,
+            ready: false,
+            turn: None,
+            acts: VecDeque::new(),
+            events: VecDeque::new(),
+            broken: None,
+            plugin_gone: false,
+            busy: false,
+            idle_since: None,
+            dropping: false,
+            known: VecDeque::new(),
+            asked: 0,
+            questions: HashMap::new(),
+            marks_due: 0,
+        }
+    }
+
+    /// Whether the process was ready once.
+    pub(super) fn ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Whether claude works on a turn.
+    pub(super) fn running(&self) -> bool {
+        self.busy || self.turn.is_some()
+    }
+
+    /// Whether the screen is worth a look: something does not come that should.
+    pub(super) fn waits(&self) -> bool {
+        !self.ready || self.turn.as_ref().is_some_and(|turn| turn.stage == Stage::Given)
+    }
+
+    /// Whether this question still waits for its answer.
+    pub(super) fn asks(&self, question: &str) -> bool {
+        self.questions.contains_key(question)
+    }
+
+    /// When [`Exchange::tick`] is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let turn = self.turn.as_ref()?;
+        match &turn.stage {
+            Stage::Given if self.busy => None,
+            Stage::Given => Some(turn.since.max(self.idle_since.unwrap_or(turn.since)) + TAKEN_WITHIN),
+            Stage::Running => None,
+            Stage::Ended(_) => Some(turn.since + turn.patience()),
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self, now: Instant) {
+        if self.deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        let Some(turn) = &mut self.turn else { return };
+        match &turn.stage {
+            Stage::Given if turn.pushes >= PUSHES_MAX => {
+                let message = format!(
+                    "{} was idle and took no message through its channel, {PUSHES_MAX} times; its process is ended",
+                    self.spec.id
+                );
+                self.broken = Some(TurnError::new(ErrorKind::AgentLost, message));
+            }
+            Stage::Given => {
+                tracing::warn!(pid = self.pid, push = turn.pushes, "a message was not taken; it is pushed again");
+                turn.pushes += 1;
+                turn.since = now;
+                self.acts.push_back(Act::Push { id: turn.id.uuid(), content: turn.content.clone() });
+            }
+            Stage::Running => {}
+            Stage::Ended(_) => self.complete(),
+        }
+    }
+
+    /// Takes a command; `Detach` is the host's.
+    pub(super) fn command(&mut self, now: Instant, command: Command) {
+        let id = command.id;
+        match command.kind {
+            CommandKind::StartTurn { turn, input, options } => match self.turn {
+                None if self.ready => self.start(now, id, turn, &input, options),
+                _ => self.refuse(id, "the agent is not ready for a turn"),
+            },
+            CommandKind::Configure { options } => {
+                // Whatever takes more than this takes a restart, and is planned so.
+                self.options.system_prompt = options.system_prompt;
+                self.ack(id, Ok(()));
+            }
+            CommandKind::Interrupt => self.interrupt(id),
+            CommandKind::Answer { question, answer } => self.answer(id, question, answer),
+            CommandKind::Steer { text } => self.steer(id, text),
+            CommandKind::Clear => self.refuse(id, "this driver does not clear a thread; open a new one"),
+            CommandKind::Detach => self.ack(id, Ok(())),
+        }
+    }
+
+    /// Stops what claude does, whosever turn that is.
+    pub(super) fn interrupt_now(&mut self) {
+        if self.busy {
+            self.acts.push_back(Act::Keys(ESCAPE));
+        }
+    }
+
+    // ── the plugin ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// The plugin is there.
+    pub(super) fn connected(&mut self) {
+        self.connected = true;
+        self.become_ready();
+    }
+
+    /// claude takes messages from the plugin.
+    pub(super) fn registered(&mut self) {
+        self.registered = true;
+        self.become_ready();
+    }
+
+    /// The plugin is gone and does not come back.
+    pub(super) fn plugin_lost(&mut self) {
+        self.plugin_gone = true;
+        if self.turn.as_ref().is_none_or(|turn| turn.stage == Stage::Given) {
+            self.give_up();
+        }
+    }
+
+    /// The agent said something by its `reply` tool.
+    pub(super) fn replied(&mut self, content: &str) {
+        match self.turn.as_mut().filter(|turn| turn.stage != Stage::Given && !self.dropping) {
+            Some(turn) => {
+                let shown = turn.displayed.reply(content);
+                self.events.extend(turn.show(shown));
+            }
+            None => tracing::warn!(pid = self.pid, bytes = content.len(), "a reply came with no turn; it is dropped"),
+        }
+    }
+
+    /// The plugin passes on that a tool asks: the same question that the hook asks, under another id.
+    pub(super) fn asked_by_plugin(&mut self, request: String, tool: &str) {
+        let open = self.questions.values_mut().find(|asked| asked.tool == tool && asked.request.is_none());
+        if let Some(asked) = open {
+            asked.request = Some(request);
+        }
+    }
+
+    fn become_ready(&mut self) {
+        if self.connected && self.registered && !self.ready {
+            self.ready = true;
+            self.events.push_back(DriverEvent::Ready { pid: Some(self.pid) });
+        }
+    }
+
+    fn give_up(&mut self) {
+        let message = format!("{}: the plugin inside the agent ended or lost its connection", self.spec.id);
+        self.broken = Some(TurnError::new(ErrorKind::AgentLost, message));
+    }
+
+    // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    fn start(&mut self, now: Instant, id: CommandId, turn: TurnId, input: &TurnInput, options: TurnOptions) {
+        self.options.system_prompt = options.system_prompt;
+        let mut content = input.preface.join("\n\n");
+        if !content.is_empty() {
+            content.push_str("\n\n");
+        }
+        content.push_str(&input.text);
+        self.acts.push_back(Act::Push { id: turn.uuid(), content: content.clone() });
+        self.turn = Some(Turn::given(turn, content, now));
+        self.ack(id, Ok(()));
+    }
+
+    fn steer(&mut self, id: CommandId, text: String) {
+        match self.turn.as_mut().filter(|turn| turn.stage == Stage::Running && !turn.interrupted) {
+            Some(turn) => {
+                let push = Uuid::new_v4();
+                turn.steers.push(push);
+                self.acts.push_back(Act::Push { id: push, content: text });
+                self.ack(id, Ok(()));
+            }
+            None => self.refuse(id, "no turn runs that could be steered"),
+        }
+    }
+
+    fn interrupt(&mut self, id: CommandId) {
+        if let Some(turn) = &mut self.turn
+            && !turn.interrupted
+        {
+            turn.interrupted = true;
+            // Before claude has begun the turn the key would meet nothing, and the turn would run on.
+            if turn.stage == Stage::Running {
+                self.acts.push_back(Act::Keys(ESCAPE));
+            }
+        }
+        self.ack(id, Ok(()));
+    }
+
+    fn answer(&mut self, id: CommandId, question: String, answer: Answer) {
+        match self.questions.remove(&question) {
+            Some(asked) => {
+                self.acts.push_back(Act::Decide { question, answer, request: asked.request });
+                self.ack(id, Ok(()));
+            }
+            None => self.refuse(id, "there is no such question"),
+        }
+    }
+
+    /// The transcript has all of the turn, or does not get it.
+    fn complete(&mut self) {
+        let Some(turn) = self.turn.take() else { return };
+        self.known.push_back(turn.id.uuid());
+        if self.known.len() > KNOWN_MAX {
+            self.known.pop_front();
+        }
+        self.questions.clear();
+        let (steps, ending) = turn.finish(&self.spec);
+        self.events.extend(steps.into_iter().map(DriverEvent::Step));
+        self.events.push_back(DriverEvent::TurnEnded(ending));
+        if self.plugin_gone {
+            self.give_up();
+        }
+    }
+
+    // ── hooks ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Takes what a hook was called with.
+    pub(super) fn hook(&mut self, now: Instant, input: &HookInput<'_>) -> Reply {
+        if input.agent_id.is_some() && input.name != "PermissionRequest" {
+            // A subagent's: no part of the answer.
+            return Reply::Empty;
+        }
+        match &*input.name {
+            "UserPromptSubmit" => self.submitted(input),
+            "MessageDisplay" => {
+                self.busy |= !matches!(self.turn.as_ref().map(|turn| &turn.stage), Some(Stage::Ended(_)));
+                if let Some((turn, message)) = self.ours().zip(input.message_id.as_deref()) {
+                    let shown = turn.displayed.piece(message, input.index, &input.delta, input.is_final);
+                    let steps: Vec<_> = turn.show(shown).collect();
+                    self.events.extend(steps);
+                }
+            }
+            "PreToolUse" | "PostToolUse" | "PostToolUseFailure" => {
+                self.busy = true;
+                if let Some(turn) = self.ours() {
+                    let step = turn.tool(input);
+                    self.events.extend(step.map(DriverEvent::Step));
+                }
+            }
+            "PermissionRequest" => return self.asked(input),
+            "Stop" => {
+                let last = input.last_assistant_message.as_deref().unwrap_or_default();
+                self.stopped(now, Ended::Stopped, last);
+            }
+            "StopFailure" => {
+                let words = input.last_assistant_message.as_deref().unwrap_or_default().to_owned();
+                let error = input.error.to_string();
+                self.stopped(now, Ended::Failed { error, words, status: None }, "");
+            }
+            _ => {}
+        }
+        Reply::Empty
+    }
+
+    /// The turn that what claude does now belongs to, if it is ours.
+    fn ours(&mut self) -> Option<&mut Turn> {
+        self.turn.as_mut().filter(|turn| turn.stage != Stage::Given && !self.dropping)
+    }
+
+    fn submitted(&mut self, input: &HookInput<'_>) {
+        self.busy = true;
+        let push = input.prompt.as_deref().and_then(push_of);
+        let Some(push) = push else {
+            tracing::debug!(pid = self.pid, "claude began a turn of its own");
+            return;
+        };
+        if let Some(turn) = &mut self.turn {
+            if turn.take_steer(push) {
+                // It was merged into the running turn, or is what the turn goes on with.
+                turn.stage = Stage::Running;
+                return;
+            }
+            if turn.id.uuid() == push {
+                if turn.stage == Stage::Given {
+                    return self.begin(input);
+                }
+                if turn.stage == Stage::Running {
+                    // Merged into the turn that it began: there is no way to take it back.
+                    return;
+                }
+            }
+        }
+        if self.known.contains(&push) || self.turn.as_ref().is_some_and(|turn| turn.id.uuid() == push) {
+            tracing::warn!(pid = self.pid, "a message began a second time; it is interrupted");
+            self.dropping = true;
+            self.acts.push_back(Act::Keys(ESCAPE));
+            if self.turn.as_ref().is_some_and(|turn| matches!(turn.stage, Stage::Ended(_))) {
+                self.complete();
+            }
+        }
+    }
+
+    fn begin(&mut self, input: &HookInput<'_>) {
+        let Some(turn) = &mut self.turn else { return };
+        turn.stage = Stage::Running;
+        self.dropping = false;
+        if let Some(mode) = input.permission_mode.as_deref()
+            && laxer(mode, self.options.permission)
+        {
+            self.broken = Some(words::laxer(&self.spec, mode, self.options.permission));
+            return;
+        }
+        match ThreadId::parse(&input.session_id) {
+            Ok(thread) => self.events.push_back(DriverEvent::Began { thread }),
+            Err(error) => {
+                let message = format!("{} gave a session id that cannot be used: {error}", self.spec.id);
+                self.broken = Some(TurnError::new(ErrorKind::AgentLost, message));
+            }
+        }
+        if turn.interrupted {
+            self.acts.push_back(Act::Keys(ESCAPE));
+        }
+    }
+
+    fn asked(&mut self, input: &HookInput<'_>) -> Reply {
+        self.busy = true;
+        let ours = self.turn.as_ref().is_some_and(|turn| turn.stage == Stage::Running && !turn.interrupted);
+        if !ours || self.dropping || self.questions.len() >= QUESTIONS_MAX {
+            // A turn of claude's own has nobody to ask.
+            return Reply::Deny;
+        }
+        self.asked += 1;
+        let id = format!("question-{}", self.asked);
+        let tool = input.tool_name.to_string();
+        let arguments = input.tool_input.map(|input| input.get().to_owned()).unwrap_or_default();
+        self.questions.insert(id.clone(), Asked { tool: tool.clone(), request: None });
+        self.events.push_back(DriverEvent::Asked(Question { id: id.clone(), tool, input: arguments }));
+        Reply::Hold(id)
+    }
+
+    fn stopped(&mut self, now: Instant, ended: Ended, last: &str) {
+        self.busy = false;
+        self.idle_since = Some(now);
+        if std::mem::take(&mut self.dropping) {
+            return;
+        }
+        let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) else { return };
+        let shown = turn.displayed.finish(last);
+        turn.last = last.to_owned();
+        turn.since = now;
+        turn.stage = Stage::Ended(ended);
+        let steps: Vec<_> = turn.show(shown).collect();
+        self.events.extend(steps);
+        if turn.is_written() {
+            self.complete();
+        }
+    }
+
+    // ── what claude writes down ─────────────────────────────────────────────────────────────────────────────────────
+
+    /// claude's log says that it stopped what it was at.
+    pub(super) fn cancelled(&mut self, now: Instant) {
+        self.marks_due += 1;
+        self.interrupted(now);
+    }
+
+    /// Takes an entry of the transcript.
+    pub(super) fn entry(&mut self, now: Instant, entry: Entry) {
+        match entry {
+            Entry::Interrupted { .. } if self.marks_due > 0 => self.marks_due -= 1,
+            Entry::Interrupted { .. } => self.interrupted(now),
+            Entry::Assistant(said) => {
+                if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage != Stage::Given) {
+                    turn.written(&said);
+                    if turn.is_written() {
+                        self.complete();
+                    }
+                }
+            }
+            Entry::QueuedCommand(content) => {
+                if let Some(push) = push_of(&content)
+                    && let Some(turn) = &mut self.turn
+                {
+                    // Older releases merge a steer without calling the hook.
+                    turn.take_steer(push);
+                    if turn.is_written() {
+                        self.complete();
+                    }
+                }
+            }
+            Entry::TurnDuration => {
+                if let Some(turn) = &mut self.turn {
+                    turn.duration();
+                    if turn.is_written() {
+                        self.complete();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn interrupted(&mut self, now: Instant) {
+        self.busy = false;
+        self.idle_since = Some(now);
+        if std::mem::take(&mut self.dropping) {
+            return;
+        }
+        if self.turn.take_if(|turn| turn.stage == Stage::Running && turn.interrupted).is_some() {
+            self.questions.clear();
+            self.events.push_back(DriverEvent::TurnEnded(TurnEnding::Interrupted(InterruptCause::Agent)));
+            if self.plugin_gone {
+                self.give_up();
+            }
+        }
+    }
+
+    fn ack(&mut self, command: CommandId, result: Result<(), TurnError>) {
+        self.events.push_back(DriverEvent::Acked { command, result });
+    }
+
+    fn refuse(&mut self, command: CommandId, why: &str) {
+        self.ack(command, Err(TurnError::new(ErrorKind::Conflict, why)));
+    }
+}
+
+/// What a decision is in the plugin's words.
+pub(super) fn behavior(answer: &Answer) -> Behavior {
+    match answer {
+        Answer::Allow => Behavior::Allow,
+        Answer::Deny { .. } => Behavior::Deny,
+    }
+}
+
+/// Which push a prompt is: claude puts the message in a tag, and what the caller wrote stands behind it.
+fn push_of(prompt: &str) -> Option<Uuid> {
+    let tag = prompt.trim_start().strip_prefix("<channel ")?.split_once('>')?.0;
+    let id = tag.split_once("message_id=\"")?.1.split_once('"')?.0;
+    id.parse().ok()
+}

@@ -1,0 +1,83 @@
+//! What to start: claude as a person uses it, with the plugin.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use super::folder::{ChannelFolder, HostFiles};
+use super::screen;
+use crate::channel::{Token, plugin};
+use crate::driver::OpenRequest;
+use crate::driver::claude::launch;
+use crate::process::{SpawnRequest, TerminalSize};
+use crate::protocol::{ErrorKind, TurnError};
+
+/// The variables that except hosts from a proxy; which one counts depends on the program that reads it.
+const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+/// The terminal's size. Wide, so that no dialog wraps.
+pub(super) const SIZE: TerminalSize = TerminalSize { rows: 50, cols: 160 };
+
+/// Where the hooks go.
+const LOOPBACK: &str = "127.0.0.1";
+
+/// Everything that the process manager needs.
+///
+/// # Errors
+/// Those of [`launch::program`], and [`ErrorKind::StartFailed`] when the system prompt cannot be written.
+pub(super) fn spawn_request(
+    request: &OpenRequest,
+    folder: &ChannelFolder,
+    files: &HostFiles,
+    bridge: &str,
+    token: &Token,
+) -> Result<SpawnRequest, TurnError> {
+    let prompt = match &request.options.system_prompt {
+        Some(prompt) => Some(files.write_prompt(prompt).map_err(|error| {
+            TurnError::new(ErrorKind::StartFailed, format!("the system prompt cannot be written for the agent: {error}"))
+        })?),
+        None => None,
+    };
+    let mut env = launch::env(&request.spec);
+    // claude sends its hooks through the proxy, where one is set and nothing excepts them.
+    for name in NO_PROXY {
+        let excepted = env.get(OsStr::new(name)).filter(|hosts| !hosts.is_empty());
+        let hosts = excepted.map_or_else(|| LOOPBACK.into(), |hosts| [hosts.as_os_str(), LOOPBACK.as_ref()].join(OsStr::new(",")));
+        env.insert(name.into(), hosts);
+    }
+    let mut set = |name: &str, value: OsString| env.insert(name.into(), value);
+    for (name, value) in screen::ENVIRONMENT {
+        set(name, value.into());
+    }
+    set("TURNMUX_BIN", own_program().into());
+    set("TURNMUX_CHANNEL_URL", bridge.into());
+    set("TURNMUX_CHANNEL_TOKEN", token.expose().into());
+    set("TURNMUX_CHANNEL_SESSION", request.label.clone().into());
+    Ok(SpawnRequest {
+        program: launch::program(&request.spec, &request.directory)?,
+        args: args(request, &folder.plugin(), &files.log, prompt),
+        env: env.into_iter().collect(),
+        directory: request.directory.clone(),
+        label: request.label.clone(),
+        terminal: Some(SIZE),
+    })
+}
+
+/// The program that claude starts as the plugin's channel server: this one.
+fn own_program() -> std::path::PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| "turnmux".into())
+}
+
+fn args(request: &OpenRequest, plugin_folder: &Path, log: &Path, prompt: Option<&Path>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = Vec::new();
+    let mut add = |name: &str, value: OsString| args.extend([name.into(), value]);
+    add("--plugin-dir", plugin_folder.into());
+    // The plugin comes with turnmux, so claude's question about channels in development is answered with yes.
+    add("--dangerously-load-development-channels", plugin::CHANNEL.into());
+    add("--allowedTools", plugin::REPLY_TOOL.into());
+    add("--debug-file", log.into());
+    if let Some(prompt) = prompt {
+        add("--append-system-prompt-file", prompt.into());
+    }
+    args.extend(launch::args(request));
+    args
+}

@@ -1,0 +1,172 @@
+//! The running turn: what hooks and the transcript say of it, and its ending. Pure.
+
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::displayed::Displayed;
+use super::failure;
+use super::transcript::{Said, TurnUsage};
+use crate::driver::DriverEvent;
+use crate::driver::claude::tools;
+use crate::protocol::{BackendSpec, EventKind, FinishReason, TurnEnding, TurnId};
+use crate::wire::claude_hooks::HookInput;
+
+/// How long the end of a turn waits for the transcript, which claude writes in batches up to 0.2 s later.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long it waits for a steer to begin that was not seen to be merged.
+const STEER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The plugin's own tool: what it says is part of the answer, and its use no event.
+const REPLY_TOOL: &str = "mcp__plugin_turnmux_turnmux__reply";
+
+/// What is known of the turn.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// Which one; its push bears the same id.
+    pub(super) id: TurnId,
+    /// What was pushed.
+    pub(super) content: String,
+    pub(super) stage: Stage,
+    /// When it was pushed last, or ended.
+    pub(super) since: Instant,
+    pub(super) pushes: u8,
+    /// True once somebody asked for its end.
+    pub(super) interrupted: bool,
+    pub(super) displayed: Displayed,
+    /// Pushes that steer it and were not seen to begin.
+    pub(super) steers: Vec<Uuid>,
+    /// The last message's text, as the end told it.
+    pub(super) last: String,
+    /// The transcript has the line that follows a turn's end.
+    duration_written: bool,
+    usage: TurnUsage,
+    /// The text of the last message that the transcript has.
+    written: Option<String>,
+    finish: FinishReason,
+}
+
+/// How far it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Pushed; claude has not begun.
+    Given,
+    /// claude works on it.
+    Running,
+    /// claude is done; the transcript, or a steer, is still to come.
+    Ended(Ended),
+}
+
+/// How claude ended it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// With an answer.
+    Stopped,
+    /// With an error: a word for it, claude's own words, and the service's status where the transcript has it.
+    Failed { error: String, words: String, status: Option<u16> },
+}
+
+impl Turn {
+    /// A turn that was just pushed.
+    pub(super) fn given(id: TurnId, content: String, now: Instant) -> Self {
+        Self {
+            id,
+            content,
+            stage: Stage::Given,
+            since: now,
+            pushes: 1,
+            interrupted: false,
+            displayed: Displayed::default(),
+            steers: Vec::new(),
+            last: String::new(),
+            duration_written: false,
+            usage: TurnUsage::default(),
+            written: None,
+            finish: FinishReason::Stop,
+        }
+    }
+
+    /// What is shown, as events.
+    pub(super) fn show(&self, shown: Vec<String>) -> impl Iterator<Item = DriverEvent> + use<> {
+        shown.into_iter().map(|text| DriverEvent::Step(EventKind::TextDelta(text)))
+    }
+
+    /// A tool hook.
+    pub(super) fn tool(&mut self, input: &HookInput<'_>) -> Option<EventKind> {
+        let id = input.tool_use_id.to_string();
+        let begins = input.name == "PreToolUse";
+        if begins {
+            self.displayed.tool_begins(&id);
+        } else {
+            self.displayed.tool_ended(&id);
+        }
+        if input.tool_name == REPLY_TOOL {
+            return None;
+        }
+        Some(if begins {
+            let arguments = input.tool_input.map(|input| input.get().to_owned()).unwrap_or_default();
+            EventKind::ToolUse { id, name: input.tool_name.to_string(), input: arguments }
+        } else {
+            let is_error = input.name == "PostToolUseFailure";
+            let response = input.tool_response.map(|response| response.get()).unwrap_or_default();
+            let text = if is_error { input.error.to_string() } else { tools::hook_text(response) };
+            EventKind::ToolResult { id, is_error, text: tools::cut(text) }
+        })
+    }
+
+    /// A steer begins, or was merged. False if it is none of this turn's.
+    pub(super) fn take_steer(&mut self, push: Uuid) -> bool {
+        let at = self.steers.iter().position(|steer| *steer == push);
+        at.map(|at| self.steers.remove(at)).is_some()
+    }
+
+    /// The transcript has a message of the model's.
+    pub(super) fn written(&mut self, said: &Said) {
+        self.usage.add(said);
+        self.written = Some(said.text.clone());
+        self.finish = match said.stop_reason.as_deref() {
+            Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
+            Some("refusal") => FinishReason::ContentFilter,
+            _ => FinishReason::Stop,
+        };
+        if let Stage::Ended(Ended::Failed { status, .. }) = &mut self.stage {
+            *status = said.failure.as_ref().and_then(|failure| failure.status);
+        }
+    }
+
+    /// The transcript has a line that follows the end of a turn: of this one, if it has anything of this one before.
+    pub(super) fn duration(&mut self) {
+        self.duration_written |= self.written.is_some() && matches!(self.stage, Stage::Ended(_));
+    }
+
+    /// Whether nothing more is to come.
+    pub(super) fn is_written(&self) -> bool {
+        let Stage::Ended(ended) = &self.stage else { return false };
+        let told = match ended {
+            Ended::Stopped => self.last.trim(),
+            Ended::Failed { words, .. } => words.trim(),
+        };
+        self.steers.is_empty() && (self.duration_written || (!told.is_empty() && self.written.as_deref().is_some_and(|written| written.trim() == told)))
+    }
+
+    /// How long to wait for that.
+    pub(super) fn patience(&self) -> Duration {
+        if self.steers.is_empty() { WRITTEN_WITHIN } else { STEER_WITHIN }
+    }
+
+    /// The ending, and the steps before it.
+    pub(super) fn finish(self, spec: &BackendSpec) -> (Vec<EventKind>, TurnEnding) {
+        let mut finish = self.finish;
+        if let Stage::Ended(Ended::Failed { error, words, status }) = &self.stage {
+            // An answer that is too long is an answer: claude's words about it are none of it.
+            if error != failure::TOO_LONG {
+                return (Vec::new(), TurnEnding::Failed(failure::of_stop(spec, error, words, *status)));
+            }
+            finish = FinishReason::Length;
+        }
+        let steps = if self.displayed.mismatch() { vec![EventKind::TextMismatch] } else { Vec::new() };
+        let text = self.displayed.text().to_owned();
+        (steps, TurnEnding::Completed { text, reasoning: String::new(), finish, usage: self.usage.total() })
+    }
+}
