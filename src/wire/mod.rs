@@ -3,4 +3,5 @@
 pub mod channel;
 pub mod claude;
 pub mod claude_hooks;
+pub mod claude_transcript;
 pub mod openai;
