@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,9 @@ use crate::cli;
 use crate::config::Config;
 use crate::dispatch::{AgentEntry, Local, LocalConfig};
 use crate::driver::catalog::Catalog;
+use crate::channel::{ChannelError, Hub, HubConfig, Listener};
+use crate::driver::claude_auto::ClaudeAuto;
+use crate::driver::claude_channel::{ChannelFolder, ClaudeChannel};
 use crate::driver::claude_stream::ClaudeStream;
 use crate::process::{Guard, ProcessError, StopLadder, Supervisor, SupervisorConfig};
 use crate::protocol::{Limits, TurnError};
@@ -23,6 +26,9 @@ use crate::store::MemoryStore;
 
 /// How long clients have to take the last bytes of answers that have ended.
 const LAST_BYTES: Duration = Duration::from_secs(2);
+
+/// Where the plugins inside agents connect: a free port of loopback.
+const CHANNEL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What a driver gets beyond its own bounds to say that an agent did not start.
 const DRIVER_SLACK: Duration = Duration::from_secs(5);
@@ -42,6 +48,9 @@ pub enum AppError {
     /// The listener cannot start.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The listener for the plugins inside agents cannot start.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     /// The system refuses something basic.
     #[error("the system refuses: {0}")]
     System(#[from] std::io::Error),
@@ -59,6 +68,7 @@ pub enum AppError {
 pub struct App {
     address: SocketAddr,
     server: Server,
+    channel: Listener,
     local: Arc<Local>,
     supervisor: Supervisor,
     guard: Option<Guard>,
@@ -76,7 +86,8 @@ impl App {
         // First of all, so that a signal during the start is not lost.
         let stops = Stops::new()?;
         let stop = StopLadder { eof: config.limits.stop_eof, term: config.limits.stop_term };
-        let records_dir = records_dir();
+        // Where it is written down which processes live, for the next daemon should this one be killed.
+        let records_dir = state_dir("processes");
         let supervisor = Supervisor::start(SupervisorConfig {
             adopt_orphans: true,
             records_dir: records_dir.clone(),
@@ -90,7 +101,19 @@ impl App {
         let guard =
             records_dir.map(|records| Guard::start([OsStr::new(cli::GUARD), records.as_os_str()])).transpose()?;
 
-        let catalog = Catalog::default().with(Arc::new(ClaudeStream::new(supervisor.clone(), config.limits.clone())));
+        let (hub, listener) = Hub::bind(CHANNEL, HubConfig::default()).await?;
+        let channel = ClaudeChannel {
+            supervisor: supervisor.clone(),
+            limits: config.limits.clone(),
+            folder: ChannelFolder::create(&state_dir("channel").unwrap_or_else(|| std::env::temp_dir().join(format!("turnmux-{}", std::process::id()))), hub.address().port())?,
+            roots: config.server.workspace_roots.clone(),
+            hub: hub.clone(),
+        };
+        let stream = ClaudeStream::new(supervisor.clone(), config.limits.clone());
+        let catalog = Catalog::default()
+            .with(Arc::new(ClaudeAuto::new(channel.clone(), stream.clone())))
+            .with(Arc::new(channel))
+            .with(Arc::new(stream));
         for spec in config.backends.values() {
             let known = catalog.get(&spec.driver);
             known.map_err(|error| AppError::Driver { backend: spec.id.to_string(), error })?;
@@ -101,7 +124,7 @@ impl App {
             store: Arc::new(MemoryStore::new(config.sessions.records_max)),
         });
         let local = Arc::new(Local::new(local_config(&config)?, catalog, registry));
-        let api = Arc::new(Api::new(api_config(&config), local.clone()));
+        let api = Arc::new(Api::new(api_config(&config, hub.address()), local.clone()));
         let server = Server::bind(config.server.listen, api).await?;
         let address = server.address()?;
         let file = config.file.as_ref().map(|file| file.display().to_string());
@@ -109,6 +132,7 @@ impl App {
         Ok(Self {
             address,
             server,
+            channel: listener,
             local,
             supervisor,
             guard,
@@ -126,17 +150,23 @@ impl App {
     /// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order: no new turns, the running ones finish up to the grace,
     /// the processes end, the last bytes go out. A second signal forces.
     pub async fn run(self) {
-        let Self { server, local, supervisor, guard, shutdown_grace, stop, mut stops, .. } = self;
+        let Self { server, channel, local, supervisor, guard, shutdown_grace, stop, mut stops, .. } = self;
         let drained = async {
             stops.next().await;
             tracing::info!(grace = ?shutdown_grace, "shutting down; once more to force it");
             drain(local.registry(), &supervisor, shutdown_grace, &mut stops).await;
         };
+        let (close, closed) = tokio::sync::oneshot::channel::<()>();
+        let door = tokio::spawn(channel.run(async {
+            let _ = closed.await;
+        }));
         server.run(drained, LAST_BYTES).await;
         let report = supervisor.shutdown(stop.term).await;
         if !report.left.is_empty() {
             tracing::error!(pids = ?report.left, "processes could not be ended");
         }
+        drop(close);
+        let _ = door.await;
         drop(guard);
         tracing::info!("stopped");
     }
@@ -191,11 +221,11 @@ impl Stops {
     }
 }
 
-/// Where it is written down which processes live, for the next daemon should this one be killed.
-fn records_dir() -> Option<PathBuf> {
+/// A folder for what is true of this machine's daemons.
+fn state_dir(name: &str) -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    Some(state.join("turnmux/processes"))
+    Some(state.join("turnmux").join(name))
 }
 
 fn policy(config: &Config) -> Policy {
@@ -228,7 +258,7 @@ fn local_config(config: &Config) -> std::io::Result<LocalConfig> {
     })
 }
 
-fn api_config(config: &Config) -> ApiConfig {
+fn api_config(config: &Config, channel: SocketAddr) -> ApiConfig {
     let key = |key: &crate::config::ApiKey| Key { tenant: key.tenant.clone(), secret: key.secret.expose().to_owned() };
     ApiConfig {
         access: Access {
@@ -239,6 +269,6 @@ fn api_config(config: &Config) -> ApiConfig {
         heartbeat: config.server.heartbeat,
         body_bytes: config.limits.body_bytes,
         workspace_roots: config.server.workspace_roots.clone(),
-        channel: None,
+        channel: Some(channel),
     }
 }

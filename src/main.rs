@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use turnmux::app::App;
+use turnmux::channel::sidecar::{self, SidecarError};
 use turnmux::cli::{self, Verb};
 use turnmux::config::{Config, Environment};
 use turnmux::process::stand_guard;
@@ -17,13 +18,22 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             cli::output::error(&error);
-            ExitCode::FAILURE
+            code_of(&error)
         }
+    }
+}
+
+/// 2, like wrong arguments, where the environment takes their place.
+fn code_of(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref() {
+        Some(SidecarError::Place(_)) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
     }
 }
 
 fn run(verb: Verb) -> anyhow::Result<()> {
     let overrides = match verb {
+        Verb::Channel => return Ok(sidecar::run()?),
         Verb::Guard(records) => return Ok(stand_guard(&records).map(drop)?),
         Verb::Serve(overrides) => overrides,
     };

@@ -26,7 +26,9 @@ mod listener;
 mod liveness;
 mod member;
 mod outbox;
+pub mod plugin;
 mod registry;
+pub mod sidecar;
 mod token;
 mod upgrade;
 

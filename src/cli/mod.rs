@@ -13,11 +13,16 @@ use crate::protocol::Permission;
 /// The verb of the daemon's guard, for whoever starts one.
 pub const GUARD: &str = "guard";
 
+/// The verb of the process that an agent starts to talk with the daemon.
+pub const CHANNEL: &str = "channel";
+
 /// What is to be done.
 #[derive(Debug)]
 pub enum Verb {
     /// Run the daemon.
     Serve(Overrides),
+    /// Carry messages between an agent and the daemon.
+    Channel,
     /// Wait for a daemon's end, then end what it left behind; these are its records.
     Guard(PathBuf),
 }
@@ -27,8 +32,13 @@ pub enum Verb {
 /// # Errors
 /// The exit code, where there is nothing more to do: help was asked for, or the arguments make no sense.
 pub fn parse() -> Result<Verb, ExitCode> {
+    // Every agent has one of these: without clap it takes less memory and starts sooner.
+    if std::env::args_os().skip(1).eq([CHANNEL]) {
+        return Ok(Verb::Channel);
+    }
     match Args::try_parse() {
         Ok(Args { command: Command::Serve(serve) }) => Ok(Verb::Serve(serve.into())),
+        Ok(Args { command: Command::Channel }) => Ok(Verb::Channel),
         Ok(Args { command: Command::Guard { records } }) => Ok(Verb::Guard(records)),
         Err(message) => {
             // Where it goes, stdout for help and stderr for complaints, clap knows; if that is closed nobody listens.
@@ -50,6 +60,9 @@ struct Args {
 enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C.
     Serve(Serve),
+    /// Started by an agent: carries messages between it and the daemon that started it.
+    #[command(hide = true, name = CHANNEL)]
+    Channel,
     /// Started by `serve`: ends what a killed daemon leaves behind.
     #[command(hide = true, name = GUARD)]
     Guard { records: PathBuf },

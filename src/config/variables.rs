@@ -16,8 +16,18 @@ use super::{ConfigError, Environment, Origin, backends};
 /// What all our variables begin with.
 const PREFIX: &str = "TURNMUX_";
 
-/// Variables of turnmux that are no keys: where the file is, what clients use, and the filter of the log.
-const NO_KEYS: [&str; 4] = ["TURNMUX_CONFIG", "TURNMUX_URL", "TURNMUX_API_KEY", "TURNMUX_LOG"];
+/// Variables of turnmux that are no keys: where the file is, what clients use, and the filter of the log; and what an agent
+/// gets for its plugin, which a turnmux inside that agent sees, too.
+const NO_KEYS: [&str; 8] = [
+    "TURNMUX_CONFIG",
+    "TURNMUX_URL",
+    "TURNMUX_API_KEY",
+    "TURNMUX_LOG",
+    "TURNMUX_BIN",
+    "TURNMUX_CHANNEL_URL",
+    "TURNMUX_CHANNEL_TOKEN",
+    "TURNMUX_CHANNEL_SESSION",
+];
 
 /// turnmux marks the processes that it starts with variables of this prefix; a turnmux inside an agent sees them.
 const MARK_PREFIX: &str = "TURNMUX_HOST";

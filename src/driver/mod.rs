@@ -2,6 +2,8 @@
 
 pub mod catalog;
 mod claude;
+
+pub mod claude_auto;
 pub mod claude_channel;
 pub mod claude_stream;
 mod port;

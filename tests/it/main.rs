@@ -10,6 +10,7 @@ mod layering;
 mod lifecycle;
 mod real;
 mod sdk;
+mod sidecar;
 mod smoke;
 #[path = "../support/mod.rs"]
 pub mod support;

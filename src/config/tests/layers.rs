@@ -157,6 +157,10 @@ fn some_variables_are_no_keys() {
         .set("TURNMUX_API_KEY", "0123456789")
         .set("TURNMUX_HOST", "1")
         .set("TURNMUX_HOST_GENERATION", "1")
+        .set("TURNMUX_BIN", "turnmux")
+        .set("TURNMUX_CHANNEL_URL", "ws://127.0.0.1:1/bridge")
+        .set("TURNMUX_CHANNEL_TOKEN", "secret")
+        .set("TURNMUX_CHANNEL_SESSION", "a::b")
         .set("TURNMUXX", "1");
     assert_eq!(world.load().keys.len(), 1);
 }

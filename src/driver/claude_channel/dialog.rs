@@ -66,7 +66,7 @@ pub(super) enum Dialog {
 pub(super) enum Answer {
     /// This option, by [`keys_to_choose`].
     Choose(&'static str),
-    /// The Escape key, [`ESCAPE`].
+    /// The Escape key.
     Escape,
     /// A hook's reply. No key.
     Hook,
@@ -81,10 +81,11 @@ pub(super) enum Keys {
     Move(Vec<u8>),
     /// Enter, for the option is marked.
     Enter,
+    /// Escape, which closes it.
+    Escape,
 }
 
-/// The Escape key.
-pub(super) const ESCAPE: &[u8] = b"\x1b";
+const ESCAPE: &[u8] = b"\x1b";
 
 const ENTER: &[u8] = b"\r";
 const UP: &[u8] = b"\x1b[A";
@@ -162,6 +163,7 @@ impl Keys {
         match self {
             Self::Move(arrows) => arrows,
             Self::Enter => ENTER,
+            Self::Escape => ESCAPE,
         }
     }
 }
