@@ -3,19 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::api::{Access, Api, ApiConfig, Key, Server, ServerError};
+use crate::channel::{ChannelError, Hub, HubConfig, Listener};
 use crate::cli;
 use crate::config::Config;
 use crate::dispatch::{AgentEntry, Local, LocalConfig};
 use crate::driver::catalog::Catalog;
-use crate::channel::{ChannelError, Hub, HubConfig, Listener};
 use crate::driver::claude_auto::ClaudeAuto;
 use crate::driver::claude_channel::{ChannelFolder, ClaudeChannel};
 use crate::driver::claude_stream::ClaudeStream;
@@ -28,7 +30,7 @@ use crate::store::MemoryStore;
 const LAST_BYTES: Duration = Duration::from_secs(2);
 
 /// Where the plugins inside agents connect: a free port of loopback.
-const CHANNEL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const CHANNEL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What a driver gets beyond its own bounds to say that an agent did not start.
 const DRIVER_SLACK: Duration = Duration::from_secs(5);
@@ -105,7 +107,7 @@ impl App {
         let channel = ClaudeChannel {
             supervisor: supervisor.clone(),
             limits: config.limits.clone(),
-            folder: ChannelFolder::create(&state_dir("channel").unwrap_or_else(|| std::env::temp_dir().join(format!("turnmux-{}", std::process::id()))), hub.address().port())?,
+            folder: ChannelFolder::create(&state_dir("channel").unwrap_or_else(unguessable), hub.address().port())?,
             roots: config.server.workspace_roots.clone(),
             hub: hub.clone(),
         };
@@ -156,7 +158,7 @@ impl App {
             tracing::info!(grace = ?shutdown_grace, "shutting down; once more to force it");
             drain(local.registry(), &supervisor, shutdown_grace, &mut stops).await;
         };
-        let (close, closed) = tokio::sync::oneshot::channel::<()>();
+        let (close, closed) = oneshot::channel::<()>();
         let door = tokio::spawn(channel.run(async {
             let _ = closed.await;
         }));
@@ -226,6 +228,11 @@ fn state_dir(name: &str) -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
     Some(state.join("turnmux").join(name))
+}
+
+/// A folder for a daemon without a home. Nobody else can have made it before.
+fn unguessable() -> PathBuf {
+    std::env::temp_dir().join(format!("turnmux-{}", Uuid::new_v4().simple()))
 }
 
 fn policy(config: &Config) -> Policy {

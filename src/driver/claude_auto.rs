@@ -39,7 +39,7 @@ impl ClaudeAuto {
         let backend = request.spec.id.clone();
         let has_channels = self.found.entry(backend.clone()).or_insert(None).is_none();
         if has_channels {
-            match claude_channel::run(&self.channel, request.clone(), commands, events).await {
+            match Box::pin(claude_channel::run(&self.channel, request.clone(), commands, events)).await {
                 End::Over(end) => return end,
                 End::Unavailable(error) => {
                     tracing::warn!(%backend, why = %error, "there are no channels; this backend is spoken with over stdio");
@@ -81,7 +81,7 @@ impl Driver for ClaudeAuto {
         let (outbox, events) = mpsc::channel(CHANNEL_MAX);
         let driver = self.clone();
         tokio::spawn(async move {
-            let end = driver.run(request, &mut inbox, &outbox).await;
+            let end = Box::pin(driver.run(request, &mut inbox, &outbox)).await;
             // The session may be gone; then nobody needs to know.
             let _ = outbox.send(DriverEvent::Closed(end)).await;
         });

@@ -1,5 +1,5 @@
-//! What Claude Code's hooks are called with, and what they answer: one JSON object each way. As POSTed by hooks of type
-//! `http` of 2.1.197 and 2.1.329.
+//! What Claude Code's hooks are called with, and what they answer: one JSON object each way. As hooks of type
+//! `http` post it with 2.1.197 and 2.1.329.
 
 use std::borrow::Cow;
 

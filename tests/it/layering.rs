@@ -29,7 +29,7 @@ const LAYERS: [(&str, &[(&str, May)]); 12] = [
     ("api", &[("protocol", All), ("wire", All), ("dispatch", Items(&[]))]),
     ("dispatch", &[("protocol", All), ("session", Items(&[])), ("store", Items(&[])), ("driver", Items(&["catalog"]))]),
     ("session", &[("protocol", All), ("driver", Items(&[])), ("store", Items(&[]))]),
-    ("driver", &[("protocol", All), ("wire", All), ("process", Items(&[])), ("channel", Items(&[]))]),
+    ("driver", &[("protocol", All), ("wire", All), ("process", Items(&[])), ("channel", Items(&["plugin"]))]),
     ("channel", &[("protocol", All), ("wire", All)]),
     ("store", &[("protocol", All)]),
     ("process", &[]),

@@ -144,9 +144,11 @@ impl Bridge {
             Ok(ToPlugin::Ack(Ack { seq })) => self.outbox.acknowledged(seq),
             Ok(ToPlugin::Ping {}) => return true,
             // No hook is sent over the bridge, so none is answered.
-            Ok(ToPlugin::Pong {} | ToPlugin::HookResult(_) | ToPlugin::HelloAck(_) | ToPlugin::Unknown(_)) => {}
+            Ok(ToPlugin::Pong {} | ToPlugin::HookResult(_) | ToPlugin::HelloAck(_)) => {}
             // Not the error: it may quote what was said.
-            Err(_) => tracing::warn!(bytes = frame.len(), "turnmux has sent a frame that this version does not know"),
+            Ok(ToPlugin::Unknown(_)) | Err(_) => {
+                tracing::warn!(bytes = frame.len(), "turnmux has sent a frame that this version does not know");
+            }
         }
         false
     }

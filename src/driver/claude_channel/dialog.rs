@@ -23,7 +23,7 @@ mod panel;
 #[cfg(test)]
 mod tests;
 
-use panel::{Panel, prompt};
+use panel::Panel;
 
 /// What stands in place of the prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,30 +202,6 @@ pub(super) fn keys_to_choose(lines: &[String], option: &str) -> Option<Keys> {
         std::cmp::Ordering::Less => Keys::Move(DOWN.repeat(wanted - options.marked)),
         std::cmp::Ordering::Greater => Keys::Move(UP.repeat(options.marked - wanted)),
     })
-}
-
-/// Whether claude takes input.
-pub(super) fn takes_input(lines: &[String]) -> bool {
-    prompt(lines).is_some()
-}
-
-/// Whether the status says that nobody is signed in.
-pub(super) fn signed_out(lines: &[String]) -> bool {
-    prompt(lines).is_some_and(|prompt| prompt.status.iter().any(|line| line.contains("Not logged in")))
-}
-
-/// Whether the last that is said in the conversation is that the turn was interrupted. The model can say so, too: the
-/// transcript is what counts.
-pub(super) fn interrupted(lines: &[String]) -> bool {
-    let last = prompt(lines).and_then(|prompt| prompt.above.iter().rfind(|line| !line.is_empty()));
-    last.is_some_and(|line| {
-        line.trim_start().strip_prefix('⎿').is_some_and(|said| said.trim_start().starts_with("Interrupted"))
-    })
-}
-
-/// Whether claude said, at its first start, that it finds no way to its service. It exits then.
-pub(super) fn unreachable(lines: &[String]) -> bool {
-    prompt(lines).is_none() && lines.iter().any(|line| line.starts_with(" Unable to connect to Anthropic services"))
 }
 
 impl Known {

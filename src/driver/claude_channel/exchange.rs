@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::driver::claude::failure as words;
 use super::transcript::Entry;
 use super::turn::{Ended, Stage, Turn};
+use crate::driver::claude::failure as words;
 use crate::driver::claude::launch::laxer;
 use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnInput};
 use crate::protocol::{
-    BackendSpec, ErrorKind, InterruptCause, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,
+    BackendSpec, ErrorKind, EventKind, InterruptCause, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,
 };
 use crate::wire::channel::Behavior;
 use crate::wire::claude_hooks::HookInput;
@@ -237,13 +237,12 @@ impl Exchange {
 
     /// The agent said something by its `reply` tool.
     pub(super) fn replied(&mut self, content: &str) {
-        match self.turn.as_mut().filter(|turn| turn.stage != Stage::Given && !self.dropping) {
-            Some(turn) => {
-                let shown = turn.displayed.reply(content);
-                self.events.extend(turn.show(shown));
-            }
-            None => tracing::warn!(pid = self.pid, bytes = content.len(), "a reply came with no turn; it is dropped"),
-        }
+        let Some(turn) = self.ours() else {
+            tracing::warn!(pid = self.pid, bytes = content.len(), "a reply came with no turn; it is dropped");
+            return;
+        };
+        let shown = turn.displayed.reply(content);
+        self.show(shown);
     }
 
     /// The plugin passes on that a tool asks: the same question that the hook asks, under another id.
@@ -345,8 +344,7 @@ impl Exchange {
                 self.busy |= !matches!(self.turn.as_ref().map(|turn| &turn.stage), Some(Stage::Ended(_)));
                 if let Some((turn, message)) = self.ours().zip(input.message_id.as_deref()) {
                     let shown = turn.displayed.piece(message, input.index, &input.delta, input.is_final);
-                    let steps: Vec<_> = turn.show(shown).collect();
-                    self.events.extend(steps);
+                    self.show(shown);
                 }
             }
             "PreToolUse" | "PostToolUse" | "PostToolUseFailure" => {
@@ -455,12 +453,12 @@ impl Exchange {
         }
         let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) else { return };
         let shown = turn.displayed.finish(last);
-        turn.last = last.to_owned();
+        last.clone_into(&mut turn.last);
         turn.since = now;
         turn.stage = Stage::Ended(ended);
-        let steps: Vec<_> = turn.show(shown).collect();
-        self.events.extend(steps);
-        if turn.is_written() {
+        let is_written = turn.is_written();
+        self.show(shown);
+        if is_written {
             self.complete();
         }
     }
@@ -522,6 +520,10 @@ impl Exchange {
                 self.give_up();
             }
         }
+    }
+
+    fn show(&mut self, shown: Vec<String>) {
+        self.events.extend(shown.into_iter().map(|text| DriverEvent::Step(EventKind::TextDelta(text))));
     }
 
     fn ack(&mut self, command: CommandId, result: Result<(), TurnError>) {

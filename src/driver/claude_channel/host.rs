@@ -178,7 +178,6 @@ impl<'a> Host<'a> {
                     self.exchange.command(now, command);
                 }
                 Happened::Command(_) => break Over::Detached,
-                Happened::Room => {}
                 Happened::Frame(Some(frame)) => self.frame(frame),
                 Happened::Frame(None) => self.exchange.plugin_lost(),
                 Happened::Written => self.read_transcript(),
@@ -187,8 +186,8 @@ impl<'a> Host<'a> {
                         break over;
                     }
                 }
-                // The FIFO has no end while it is open here; claude goes on without it.
-                Happened::Log(_) => {}
+                // The FIFO has no end while it is open here.
+                Happened::Room | Happened::Log(_) => {}
                 Happened::Painted(Ok(count)) if count > 0 => {
                     self.start.painted(&painted.split());
                     if self.exchange.waits()
@@ -377,17 +376,21 @@ impl<'a> Host<'a> {
             // It allows more than it may, and has a turn: on the way down the ladder its tools would run.
             self.child.signal(ChildSignal::Kill);
         }
+        // Its last hooks are refused at once: unanswered ones would keep it for a second and a half.
+        drop(self.member);
         drop(self.terminal);
         let pid = self.child.pid();
         let report = self.child.stop(StopLadder { eof: limits.stop_eof, term: limits.stop_term }).await;
         tracing::info!(backend = self.name, pid, "ended an agent");
+        let skipped = self.transcript.map_or(0, |transcript| transcript.tail.malformed() + transcript.tail.overlong());
+        if skipped > 0 {
+            tracing::warn!(backend = self.name, lines = skipped, "the transcript has lines that cannot be read");
+        }
         match over {
             Over::Detached => End::Over(DriverEnd::Detached),
             Over::Unavailable(error) => End::Unavailable(error),
             Over::Lost(Some(error)) => End::Over(DriverEnd::Failed(error)),
-            Over::Lost(None) => {
-                End::Over(DriverEnd::Failed(self.start.lost(&self.name, ready, report.status)))
-            }
+            Over::Lost(None) => End::Over(DriverEnd::Failed(self.start.lost(&self.name, ready, report.status))),
         }
     }
 
@@ -420,7 +423,8 @@ impl<'a> Host<'a> {
 
 impl Transcript {
     fn open(path: &Path) -> Option<Self> {
-        let watch = FileWatch::new(path).map_err(|error| tracing::warn!(%error, "claude's transcript cannot be watched"));
+        let watch =
+            FileWatch::new(path).map_err(|error| tracing::warn!(%error, "claude's transcript cannot be watched"));
         // What stands there already is of earlier turns.
         let at = std::fs::metadata(path).map_or(0, |found| found.len());
         Some(Self { path: path.to_owned(), watch: watch.ok()?, tail: Tail::from(at) })

@@ -69,9 +69,8 @@ impl Driver for ClaudeChannel {
 
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {
         // A live switch would be typed into the terminal, and claude would keep it as the user's own default.
-        let same = current.model == wanted.model
-            && current.effort == wanted.effort
-            && current.permission == wanted.permission;
+        let same =
+            current.model == wanted.model && current.effort == wanted.effort && current.permission == wanted.permission;
         if same { Plan::Live } else { Plan::Restart }
     }
 
@@ -80,7 +79,7 @@ impl Driver for ClaudeChannel {
         let (outbox, events) = mpsc::channel(CHANNEL_MAX);
         let driver = self.clone();
         tokio::spawn(async move {
-            let end = match run(&driver, request, &mut inbox, &outbox).await {
+            let end = match Box::pin(run(&driver, request, &mut inbox, &outbox)).await {
                 End::Over(end) => end,
                 End::Unavailable(error) => DriverEnd::Failed(error),
             };

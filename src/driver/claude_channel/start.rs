@@ -118,16 +118,18 @@ impl Start {
                 Look::Nothing
             }
             Answered::Waits => Look::Stuck(self.stuck(ready, "asks something that turnmux does not know")),
-            Answered::Keys(keys) => self.press(now, ready, &mut seen, keys),
+            Answered::Keys(keys) => self.press(now, ready, &mut seen, &keys),
         };
         self.seen = Some(seen);
         look
     }
 
     /// One step towards an answer, unless the one before may still show.
-    fn press(&mut self, now: Instant, ready: bool, seen: &mut Seen, keys: Keys) -> Look {
-        let rested = if seen.moved && keys == Keys::Enter { self.painted + RESTS } else { now };
-        let shown = seen.pressed.map_or(now, |pressed| if self.painted > pressed && seen.moved { now } else { pressed + AGAIN });
+    fn press(&mut self, now: Instant, ready: bool, seen: &mut Seen, keys: &Keys) -> Look {
+        let rested = if seen.moved && *keys == Keys::Enter { self.painted + RESTS } else { now };
+        let shown = seen
+            .pressed
+            .map_or(now, |pressed| if self.painted > pressed && seen.moved { now } else { pressed + AGAIN });
         let from = rested.max(shown);
         if now < from {
             self.again = Some(from);
@@ -150,10 +152,13 @@ impl Start {
         if let Some(known) = shown.find("No conversation found").and_then(|at| of_words(shown.get(at..)?, &self.spec)) {
             return known;
         }
-        let status = status.map_or_else(|| "no exit status".to_owned(), |status| match status.signal() {
-            Some(signal) => format!("signal {signal}"),
-            None => status.to_string(),
-        });
+        let status = status.map_or_else(
+            || "no exit status".to_owned(),
+            |status| match status.signal() {
+                Some(signal) => format!("signal {signal}"),
+                None => status.to_string(),
+            },
+        );
         if ready {
             return TurnError::new(ErrorKind::AgentLost, format!("{name}: the agent's process ended ({status})"));
         }
@@ -201,7 +206,9 @@ impl Start {
             dialog::Answer::Escape => Answered::Keys(Keys::Escape),
             dialog::Answer::Hook => Answered::Waits,
             dialog::Answer::Person if dialog == Dialog::Unknown => Answered::Waits,
-            dialog::Answer::Person => Answered::Error(self.stuck(false, "asks something that only a person can answer")),
+            dialog::Answer::Person => {
+                Answered::Error(self.stuck(false, "asks something that only a person can answer"))
+            }
         }
     }
 

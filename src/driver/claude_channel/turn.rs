@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::displayed::Displayed;
 use super::failure;
 use super::transcript::{Said, TurnUsage};
-use crate::driver::DriverEvent;
 use crate::driver::claude::tools;
 use crate::protocol::{BackendSpec, EventKind, FinishReason, TurnEnding, TurnId};
 use crate::wire::claude_hooks::HookInput;
@@ -87,11 +87,6 @@ impl Turn {
         }
     }
 
-    /// What is shown, as events.
-    pub(super) fn show(&self, shown: Vec<String>) -> impl Iterator<Item = DriverEvent> + use<> {
-        shown.into_iter().map(|text| DriverEvent::Step(EventKind::TextDelta(text)))
-    }
-
     /// A tool hook.
     pub(super) fn tool(&mut self, input: &HookInput<'_>) -> Option<EventKind> {
         let id = input.tool_use_id.to_string();
@@ -109,7 +104,7 @@ impl Turn {
             EventKind::ToolUse { id, name: input.tool_name.to_string(), input: arguments }
         } else {
             let is_error = input.name == "PostToolUseFailure";
-            let response = input.tool_response.map(|response| response.get()).unwrap_or_default();
+            let response = input.tool_response.map(RawValue::get).unwrap_or_default();
             let text = if is_error { input.error.to_string() } else { tools::hook_text(response) };
             EventKind::ToolResult { id, is_error, text: tools::cut(text) }
         })
@@ -147,7 +142,9 @@ impl Turn {
             Ended::Stopped => self.last.trim(),
             Ended::Failed { words, .. } => words.trim(),
         };
-        self.steers.is_empty() && (self.duration_written || (!told.is_empty() && self.written.as_deref().is_some_and(|written| written.trim() == told)))
+        self.steers.is_empty()
+            && (self.duration_written
+                || (!told.is_empty() && self.written.as_deref().is_some_and(|written| written.trim() == told)))
     }
 
     /// How long to wait for that.

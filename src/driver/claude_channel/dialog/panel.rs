@@ -12,20 +12,11 @@ const MARK: char = '❯';
 /// How the last line of a dialog tells the keys; a turn's status says "esc" in small letters.
 const FOOTS: [&str; 3] = ["Enter to ", "Esc to ", "Space to "];
 
-/// The prompt box's surroundings.
-pub(super) struct Prompt<'a> {
-    /// The conversation, down to the box.
-    pub(super) above: &'a [String],
-    /// What stands below the box.
-    pub(super) status: &'a [String],
-}
-
-/// The prompt box: the last two rules, with the mark at the beginning of the line below the first.
-pub(super) fn prompt(lines: &[String]) -> Option<Prompt<'_>> {
+/// Whether claude takes input: there is its prompt box, two rules with the mark at the beginning of the line below the first.
+pub(super) fn takes_input(lines: &[String]) -> bool {
     let mut rules = rules(lines).rev();
-    let (bottom, top) = (rules.next()?, rules.next()?);
-    let is_box = lines.get(top + 1)?.starts_with(MARK) && bottom > top + 1;
-    is_box.then_some(Prompt { above: lines.get(..top)?, status: lines.get(bottom + 1..)? })
+    let (Some(bottom), Some(top)) = (rules.next(), rules.next()) else { return false };
+    lines.get(top + 1).is_some_and(|line| line.starts_with(MARK)) && bottom > top + 1
 }
 
 /// A dialog, or what may be one.
@@ -51,7 +42,7 @@ pub(super) struct Options<'a> {
 impl<'a> Panel<'a> {
     /// What stands in place of the prompt; none where that is there.
     pub(super) fn of(lines: &'a [String]) -> Option<Self> {
-        if prompt(lines).is_some() {
+        if takes_input(lines) {
             return None;
         }
         let mut below = rules(lines).rev().filter_map(|rule| lines.get(rule + 1..)).peekable();
