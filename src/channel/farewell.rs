@@ -14,7 +14,7 @@ use crate::wire::channel::{CLOSE_BAD_FRAME, CLOSE_TOO_BIG};
 pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// How long a peer may take to hear that it is over.
-pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Close codes of RFC 6455.
 const NORMAL: u16 = 1000;

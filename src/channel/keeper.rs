@@ -67,7 +67,7 @@ pub(super) struct State {
     held: Held,
     /// Highest `seq` of the plugin's.
     received: u64,
-    /// Until when the connection may come back.
+    /// Until when a connection that was cut may come back; without one that counts.
     grace: Option<Instant>,
     leaving: FuturesUnordered<BoxFuture<'static, ()>>,
 }
@@ -136,12 +136,7 @@ impl Keeper {
             Happening::Stopped => return Err(End::Stopped),
             Happening::Arrived(arrival) => self.arrived(*arrival),
             Happening::Queued(outgoing) => self.state.outbox.queue(outgoing),
-            Happening::Delivered => {
-                if let Some(line) = &mut self.state.line {
-                    line.liveness.heard(now);
-                }
-            }
-            Happening::Left => {}
+            Happening::Delivered | Happening::Left => {}
             Happening::Came(message) => {
                 if let Err(close) = self.came(message, now) {
                     self.cut(close, now);
@@ -168,7 +163,6 @@ impl Keeper {
         self.state.line = Some(Line::new(socket, hello_ack, self.config.ping, counted));
         self.state.outbox.connected(revision, received);
         self.state.held.connected(pid);
-        self.state.grace = None;
     }
 
     /// Something has come from the plugin. The error ends the connection, with a word for the plugin or without.
@@ -304,5 +298,9 @@ fn is_new(seq: Option<u64>, line: &mut Line, received: &mut u64) -> Result<bool,
     let new = seq > *received;
     *received = seq.max(*received);
     line.acknowledge(*received);
+    if !new && !std::mem::replace(&mut line.repeated, true) {
+        // After a reconnect that is as it should be. A plugin that began to count anew would lose all it says.
+        tracing::debug!(seq, received, "dropped a frame that is known");
+    }
     Ok(new)
 }

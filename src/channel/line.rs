@@ -36,6 +36,8 @@ pub(super) struct Line {
     broken: bool,
     /// Whether the log has been told of a frame that was skipped.
     pub(super) skipped: bool,
+    /// Whether it has been told of a frame that was known.
+    pub(super) repeated: bool,
     _counted: Counted,
 }
 
@@ -54,6 +56,7 @@ impl Line {
             unflushed: false,
             broken: false,
             skipped: false,
+            repeated: false,
             _counted: counted,
         }
     }

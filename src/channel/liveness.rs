@@ -27,7 +27,7 @@ impl Liveness {
         Self { every, deadline: now + every, pinged: false }
     }
 
-    /// Something has come; or it could not, because nobody read.
+    /// Something has come.
     pub(super) fn heard(&mut self, now: Instant) {
         *self = Self::new(self.every, now);
     }

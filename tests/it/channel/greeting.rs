@@ -3,17 +3,32 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use turnmux::channel::HubConfig;
 
 use super::plugin::{Plugin, hello};
 use super::world::{World, heard, patient, push};
+use crate::harness::within;
 
 #[tokio::test]
 async fn hello_must_come_in_time() {
     let config = HubConfig { hello_within: Duration::from_millis(20), ..patient() };
     let world = World::with(config).await;
     assert_eq!(world.stranger().await.closed().await, 4001);
+}
+
+/// So must the request before it.
+#[tokio::test]
+async fn headers_must_come_in_time() {
+    let world = World::with(HubConfig { hello_within: Duration::from_millis(20), ..patient() }).await;
+    for begun in ["", "GET /bridge HTTP/1.1\r\nhost: localhost\r\n"] {
+        let mut stream = TcpStream::connect(world.hub.address()).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        within("the end of a slow connection", stream.read_to_end(&mut answer)).await.unwrap();
+    }
 }
 
 #[tokio::test]

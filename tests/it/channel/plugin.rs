@@ -23,6 +23,8 @@ impl Plugin {
 
     pub(super) async fn try_connect(address: SocketAddr, path: &str) -> Result<Self, Error> {
         let stream = TcpStream::connect(address).await?;
+        // Two small frames in a row would wait for each other.
+        stream.set_nodelay(true)?;
         let (socket, _) = within("an upgrade", client_async(format!("ws://{address}{path}"), stream)).await?;
         Ok(Self { socket })
     }
