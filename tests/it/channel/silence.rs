@@ -23,7 +23,7 @@ async fn one_missed_pong_is_the_end_of_a_connection() {
 /// Several times as long as a silent one would last: by a pong, and by any other frame.
 #[tokio::test]
 async fn whoever_answers_stays() {
-    let world = World::with(HubConfig { ping: Duration::from_millis(300), ..patient() }).await;
+    let world = World::with(HubConfig { ping: Duration::from_millis(500), ..patient() }).await;
     let (mut member, mut plugin) = world.pair().await;
     for seq in 1..=2 {
         assert_eq!(plugin.hear_of("ping").await, json!({"type": "ping"}));
