@@ -340,6 +340,10 @@ impl<'a> Host<'a> {
     /// Hands over events as long as there is room.
     fn send_now(&mut self) {
         while let Some(event) = self.exchange.events.pop_front() {
+            if matches!(event, DriverEvent::Ready { .. }) {
+                // Nothing was sent before it, so there is room.
+                tracing::debug!(session = self.label, "the agent is ready");
+            }
             if let Err(error) = self.events.try_send(event) {
                 let (mpsc::error::TrySendError::Full(event) | mpsc::error::TrySendError::Closed(event)) = error;
                 self.exchange.events.push_front(event);

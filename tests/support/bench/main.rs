@@ -7,9 +7,14 @@
 //! | [`own`] | turnmux's own part of a turn, one turn after the other | p50, p99 |
 //! | [`load`] | the same at a thousand turns a second | p99 |
 //! | [`memory`] | what the daemon holds: idle, and for each session | RSS |
+//! | [`sidecar`] | the plugin's server inside a claude in a terminal | p50, RSS |
+//! | [`channel`] | turnmux's own part of a turn over a channel, and the memory of such a session | p50, RSS |
+//! | [`channel_start`] | the start of the real claude in a terminal: over turnmux, and by itself | ratio |
 //!
 //! Every process that is started here is ended here, by its pid: when its part is over, on an error, and on a signal.
 
+mod channel;
+mod channel_start;
 mod client;
 #[path = "../stand_in/clock.rs"]
 mod clock;
@@ -22,6 +27,8 @@ mod own;
 mod programs;
 mod report;
 mod servers;
+mod sidecar;
+mod terminal;
 mod warm;
 
 use std::io::{self, Write as _};
@@ -33,6 +40,7 @@ use clap::Parser;
 use programs::{Agent, Scratch};
 use report::Report;
 use servers::Daemon;
+use sidecar::Door;
 
 /// Measures turnmux and says whether it keeps its limits.
 #[derive(Debug, Parser)]
@@ -56,10 +64,32 @@ struct Counts {
     own_turns: usize,
     /// Seconds of a thousand turns each.
     load_s: u64,
+    /// Starts of the plugin's server.
+    sidecar_runs: usize,
+    /// Turns of the stand-in over a channel, one after the other.
+    channel_turns: usize,
+    /// Starts of the real claude in a terminal, each way.
+    start_runs: usize,
 }
 
-const FULL: Counts = Counts { warm_turns: 80, print_runs: 10, own_turns: 3_000, load_s: 20 };
-const QUICK: Counts = Counts { warm_turns: 12, print_runs: 3, own_turns: 300, load_s: 3 };
+const FULL: Counts = Counts {
+    warm_turns: 80,
+    print_runs: 10,
+    own_turns: 3_000,
+    load_s: 20,
+    sidecar_runs: 50,
+    channel_turns: 1_000,
+    start_runs: 7,
+};
+const QUICK: Counts = Counts {
+    warm_turns: 12,
+    print_runs: 3,
+    own_turns: 300,
+    load_s: 3,
+    sidecar_runs: 10,
+    channel_turns: 100,
+    start_runs: 2,
+};
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -77,8 +107,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let counts = if arguments.quick { QUICK } else { FULL };
     let mut report = Report::new()?;
     stand_in_parts(counts, &mut report)?;
+    let door = Door::open()?;
+    let sidecar_kib = sidecar::measure(&door, counts.sidecar_runs, &mut report)?;
+    channel::measure(counts.channel_turns, sidecar_kib, &mut report)?;
     match &arguments.claude {
-        Some(claude) => warm::measure(claude, counts.warm_turns, counts.print_runs, &mut report)?,
+        Some(claude) => {
+            warm::measure(claude, counts.warm_turns, counts.print_runs, &mut report)?;
+            channel_start::measure(claude, &door, counts.start_runs, &mut report)?;
+        }
         None => report.note("no --claude: the turns of the real claude were left out")?,
     }
     report.verdict()

@@ -26,8 +26,8 @@ pub(crate) fn measure(daemon: &Daemon, report: &mut Report) -> anyhow::Result<()
     Ok(())
 }
 
-/// The resident set of a process.
-fn rss_kib(pid: u32) -> anyhow::Result<u64> {
+/// The resident set of a process, in KiB.
+pub(crate) fn rss_kib(pid: u32) -> anyhow::Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -35,6 +35,7 @@ fn rss_kib(pid: u32) -> anyhow::Result<u64> {
     kib.with_context(|| format!("{path} has no VmRSS"))
 }
 
-fn mib(kib: u64) -> String {
+/// KiB for people.
+pub(crate) fn mib(kib: u64) -> String {
     format!("{:.1} MiB", kib as f64 / 1024.0)
 }

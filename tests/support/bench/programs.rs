@@ -1,5 +1,6 @@
 //! Programs: started with a clean environment in a scratch folder, and ended when their handle goes.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,12 +12,16 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::interrupts;
 
 /// How long a program may take to end when it is asked to; turnmux itself gives running turns ten seconds.
 const END_WAIT: Duration = Duration::from_secs(20);
+
+/// The key in every environment. It opens nothing.
+const API_KEY: &str = "sk-ant-dummy-key-for-benchmarks";
 
 /// Who answers.
 #[derive(Debug)]
@@ -38,6 +43,7 @@ pub(crate) struct Scratch {
     root: TempDir,
     program: PathBuf,
     model: String,
+    channels: bool,
 }
 
 impl Scratch {
@@ -53,7 +59,23 @@ impl Scratch {
         };
         std::os::unix::fs::symlink(&program, root.path().join("bin/claude"))?;
         fs::write(root.path().join("turnmux.toml"), "")?;
-        Ok(Self { root, program, model })
+        Ok(Self { root, program, model, channels: false })
+    }
+
+    /// Makes one for a claude in a terminal: as somebody has it who has answered claude's questions before, in an account
+    /// that has channels.
+    pub(crate) fn with_channels(agent: &Agent) -> anyhow::Result<Self> {
+        let scratch = Self { channels: true, ..Self::new(agent)? };
+        let memory = json!({
+            "hasCompletedOnboarding": true,
+            "theme": "dark",
+            "customApiKeyResponses": {"approved": [&API_KEY[API_KEY.len() - 20..]]},
+            "projects": {scratch.work().canonicalize()?.to_string_lossy(): {"hasTrustDialogAccepted": true}},
+            "cachedGrowthBookFeatures": {"tengu_harbor": true, "tengu_harbor_permissions": true},
+        });
+        fs::write(scratch.root.path().join("home/.claude.json"), memory.to_string())?;
+        fs::write(scratch.root.path().join("turnmux.toml"), "[backends.claude-code]\ndriver = \"claude-channel\"\n")?;
+        Ok(scratch)
     }
 
     /// The agent's program.
@@ -61,30 +83,54 @@ impl Scratch {
         &self.program
     }
 
-    /// A command in the working directory, with nothing of the caller's environment but PATH.
+    /// The working directory.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.root.path().join("work")
+    }
+
+    /// The whole environment of a program: nothing of the caller's but PATH.
+    pub(crate) fn environment(&self) -> anyhow::Result<Vec<(OsString, OsString)>> {
+        let path = std::env::var("PATH").context("PATH is not set")?;
+        let root = self.root.path();
+        let (name, value) = if self.channels {
+            // The other would switch channels off. What claude wants of the world meets a closed door at once.
+            ("HTTPS_PROXY", "http://127.0.0.1:9")
+        } else {
+            ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+        };
+        Ok(vec![
+            ("HOME".into(), root.join("home").into()),
+            ("PATH".into(), format!("{}:{path}", root.join("bin").display()).into()),
+            ("ANTHROPIC_BASE_URL".into(), self.model.clone().into()),
+            ("ANTHROPIC_API_KEY".into(), API_KEY.into()),
+            ("DISABLE_AUTOUPDATER".into(), "1".into()),
+            ("CLAUDE_CODE_MAX_RETRIES".into(), "1".into()),
+            (name.into(), value.into()),
+        ])
+    }
+
+    /// A command in the working directory.
     #[expect(clippy::disallowed_methods, reason = "the bench is a program of its own, which starts what it measures")]
     pub(crate) fn command(&self, program: &Path) -> anyhow::Result<Command> {
-        let path = std::env::var("PATH").context("PATH is not set")?;
         let mut command = Command::new(program);
         command
             .env_clear()
-            .env("HOME", self.root.path().join("home"))
-            .env("PATH", format!("{}:{path}", self.root.path().join("bin").display()))
-            .env("ANTHROPIC_BASE_URL", &self.model)
-            .env("ANTHROPIC_API_KEY", "sk-ant-dummy-key-for-benchmarks")
-            .env("DISABLE_AUTOUPDATER", "1")
-            .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
-            .env("CLAUDE_CODE_MAX_RETRIES", "1")
-            .current_dir(self.root.path().join("work"))
+            .envs(self.environment()?)
+            .current_dir(self.work())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::options().create(true).append(true).open(self.root.path().join("stderr.log"))?);
         Ok(command)
     }
 
+    /// All that the programs of this folder complained.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.root.path().join("stderr.log")).unwrap_or_default()
+    }
+
     /// The last lines that the programs of this folder complained.
     pub(crate) fn complaints(&self) -> String {
-        let log = fs::read_to_string(self.root.path().join("stderr.log")).unwrap_or_default();
+        let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(10)..].join("\n")
     }

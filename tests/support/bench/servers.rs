@@ -21,9 +21,15 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one and waits until it listens.
     pub(crate) fn start(scratch: &Scratch) -> anyhow::Result<Self> {
+        Self::start_with_log(scratch, "info")
+    }
+
+    /// The same, with this in `TURNMUX_LOG`.
+    pub(crate) fn start_with_log(scratch: &Scratch, level: &str) -> anyhow::Result<Self> {
         let mut command = scratch.command(&built("turnmux")?)?;
         // A file of its own: whoever runs this may have one in their home or on TURNMUX_CONFIG.
         command.args(["serve", "--port", "0", "--max-live", MAX_LIVE, "--config", "../turnmux.toml"]);
+        command.env("TURNMUX_LOG", level);
         let mut program = Program::start(command)?;
         let line = program.first_line()?;
         let address = line.strip_prefix("turnmux listening on http://").map(str::to_owned);

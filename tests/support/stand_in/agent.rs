@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     super::script::{AgentStep, Script, Step},
     args::Args,
-    faults,
+    channel, faults,
     inbox::Inbox,
     intake::{Input, Intake},
     message::Messages,
@@ -73,6 +73,9 @@ fn start(args: Args, settings: Settings) -> io::Result<u8> {
     }
     if settings.has(Fault::FloodStderr) {
         faults::flood_stderr(STDERR_FLOOD_BYTES)?;
+    }
+    if args.in_terminal {
+        return channel::run(&args);
     }
     let mut output = Output::open(args.partial)?;
     let thread = match Thread::open(&args, settings.state.as_deref()) {

@@ -32,6 +32,10 @@ pub(super) struct Args {
     pub(super) asks: bool,
     /// `--replay-user-messages`
     pub(super) replay: bool,
+    /// `--plugin-dir`: a person's claude, in a terminal.
+    pub(super) in_terminal: bool,
+    /// `--debug-file`
+    pub(super) debug_file: Option<String>,
 }
 
 impl Args {
@@ -67,6 +71,8 @@ impl Args {
             "--session-id" => self.session_id = value,
             "--model" => self.model = value,
             "--permission-mode" => self.permission_mode = value,
+            "--plugin-dir" => self.in_terminal = true,
+            "--debug-file" => self.debug_file = value,
             "--permission-prompt-tool" => self.asks = value.as_deref() == Some("stdio"),
             _ => {}
         }

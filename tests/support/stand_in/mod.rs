@@ -37,9 +37,12 @@
 //! | `ignore-interrupt` | interrupts are neither answered nor obeyed |
 //!
 //! Faults of one turn are directives.
+//!
+//! Started with `--plugin-dir` it plays claude in a terminal instead: [`channel`] says how much of that.
 
 mod agent;
 mod args;
+mod channel;
 mod clock;
 mod faults;
 mod inbox;

@@ -1,0 +1,100 @@
+//! `turnmux channel`, the server that claude starts for the plugin: how soon it answers, for claude waits for that, and what
+//! it takes of memory once it is connected.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::json;
+use tokio::runtime::Runtime;
+use turnmux::channel::sidecar::VARIABLES;
+use turnmux::channel::{ChannelEvent, Hub, HubConfig, Member};
+
+use super::clock;
+use super::memory::{mib, rss_kib};
+use super::numbers::Times;
+use super::programs::{Program, built};
+use super::report::Report;
+
+const KIB_MAX: u64 = 6 * 1024;
+const ANSWER_MAX: Duration = Duration::from_millis(10);
+/// How long the server may take to connect.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// What the plugin's servers connect to, as in the daemon.
+pub(crate) struct Door {
+    pub(crate) runtime: Runtime,
+    pub(crate) hub: Hub,
+}
+
+impl Door {
+    /// Opens one on a free port of loopback.
+    pub(crate) fn open() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (hub, listener) = runtime.block_on(Hub::bind(address, HubConfig::default()))?;
+        runtime.spawn(listener.run(std::future::pending()));
+        Ok(Self { runtime, hub })
+    }
+
+    /// Makes room for one server.
+    pub(crate) fn enlist(&self, session: &str) -> Member {
+        let _context = self.runtime.enter();
+        self.hub.enlist(session)
+    }
+
+    /// What a server's environment says.
+    pub(crate) fn variables(&self, member: &Member) -> [(&'static str, String); 3] {
+        let [url, token, session] = VARIABLES;
+        let bridge = format!("ws://{}/bridge", self.hub.address());
+        [(url, bridge), (token, member.token.expose().to_owned()), (session, member.session().to_owned())]
+    }
+}
+
+/// Starts `runs` servers, one after the other. Gives the most memory that one of them took, in KiB.
+pub(crate) fn measure(door: &Door, runs: usize, report: &mut Report) -> anyhow::Result<u64> {
+    let (mut answered, mut most_kib) = (Times::default(), 0);
+    for _ in 0..runs {
+        most_kib = most_kib.max(once(door, &mut answered)?);
+    }
+    report.part("turnmux channel, the plugin's server inside claude")?;
+    report.row("start → initialize is answered", &answered)?;
+    report.time_limit("initialize is answered", &answered, 50.0, ANSWER_MAX)?;
+    report.limit("its memory", &mib(most_kib), &format!("≤ {}", mib(KIB_MAX)), most_kib <= KIB_MAX)?;
+    Ok(most_kib)
+}
+
+/// One server, from its start until it is connected.
+#[expect(clippy::disallowed_methods, reason = "the bench is a program of its own, which starts what it measures")]
+fn once(door: &Door, answered: &mut Times) -> anyhow::Result<u64> {
+    let mut member = door.enlist("bench::sidecar");
+    let mut command = Command::new(built("turnmux")?);
+    command.arg("channel").env_clear().envs(door.variables(&member));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"},
+    }});
+
+    let spawned_ns = clock::now_ns();
+    let mut program = Program::start(command)?;
+    let (mut stdin, mut stdout) = (program.stdin()?, BufReader::new(program.stdout()?));
+    writeln!(stdin, "{initialize}")?;
+    let mut line = String::new();
+    stdout.read_line(&mut line)?;
+    answered.add(spawned_ns, clock::now_ns());
+    anyhow::ensure!(line.contains("\"result\""), "the plugin's server answered {line:?}");
+
+    writeln!(stdin, "{}", json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))?;
+    let connected = door.runtime.block_on(async { tokio::time::timeout(CONNECT_WAIT, member.events.recv()).await });
+    let event = connected.context("the plugin's server did not connect")?;
+    anyhow::ensure!(
+        matches!(event, Some(ChannelEvent::Connected { .. })),
+        "the plugin's server did not connect, but {event:?}"
+    );
+    let kib = rss_kib(program.pid())?;
+    drop(stdin);
+    program.end(None)?;
+    Ok(kib)
+}
