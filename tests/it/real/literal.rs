@@ -3,7 +3,8 @@
 use super::{KEY, requests};
 use crate::harness::{Claude, Daemon};
 
-on_both!(what_claude_could_interpret_reaches_the_model_as_written, commands_act_where_they_are_allowed);
+on_all!(what_claude_could_interpret_reaches_the_model_as_written);
+on_both!(commands_act_where_they_are_allowed);
 
 /// What stands in a file that nobody asked for.
 const SECRET: &str = "the content of a file";

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{KEY, bash, tool_results};
 use crate::harness::{Claude, Daemon};
 
-on_both!(
+on_all!(
     ask_denies_at_once_and_says_how_to_allow,
     accept_edits_writes_files_and_runs_nothing,
     deny_denies,
