@@ -38,8 +38,9 @@ async fn the_model_is_switched(claude: Claude) {
 }
 
 async fn a_model_that_is_refused_is_an_error(claude: Claude) {
-    let config = "[backends.wrong]\nmodel = \"no-such-model\"";
-    let daemon = Daemon::claude(claude).config(config).start().await;
+    let driver = if claude.in_terminal() { "claude-channel" } else { "claude-stream" };
+    let config = format!("[backends.wrong]\nmodel = \"no-such-model\"\ndriver = \"{driver}\"");
+    let daemon = Daemon::claude(claude).config(&config).start().await;
     let session = daemon.client.session(KEY);
     assert_eq!(session.ask("one").await.text(), "You said: one [turn 1]");
     let pid = daemon.agent(KEY).await;

@@ -60,7 +60,7 @@ async fn accept_edits_writes_files_and_runs_nothing(claude: Claude) {
 }
 
 async fn deny_denies(claude: Claude) {
-    let config = "[backends.claude-code]\npermission = \"deny\"";
+    let config = "backends.claude-code.permission = \"deny\"";
     let daemon = Daemon::claude(claude).config(config).start().await;
     let (written, of_write, of_bash) = tried(&daemon).await;
     assert_eq!(written, (false, false));
