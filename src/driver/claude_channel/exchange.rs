@@ -459,7 +459,8 @@ impl Exchange {
             return;
         }
         let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) else { return };
-        let shown = turn.displayed.finish(last);
+        // A failure tells no text, so the last pieces may still come: they are waited for with the transcript.
+        let shown = if ended == Ended::Stopped { turn.displayed.finish(last) } else { Vec::new() };
         turn.last = last.to_owned();
         turn.since = now;
         turn.stage = Stage::Ended(ended);

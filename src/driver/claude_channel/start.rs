@@ -9,7 +9,7 @@ use super::dialog::{self, Dialog, Keys};
 use super::launch::SIZE;
 use super::screen::Screen;
 use crate::driver::OpenRequest;
-use crate::driver::claude::failure::{of_words, sign_in};
+use crate::driver::claude::failure::{laxer, of_words, sign_in};
 use crate::process::Redactor;
 use crate::protocol::{BackendSpec, ErrorKind, Permission, TurnError, WorkspaceRoot};
 
@@ -185,7 +185,7 @@ impl Start {
                 ));
             }
             Dialog::BypassWarning if self.spec.permission != Permission::Bypass => {
-                return misconfigured(format!("{name}: claude would run without asking, which is not configured"));
+                return Answered::Error(laxer(&self.spec, "bypassPermissions", self.spec.permission));
             }
             Dialog::Onboarding => {
                 let said = format!("it shows its first-run questions: {}", self.shown());
