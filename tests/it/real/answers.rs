@@ -55,7 +55,8 @@ async fn an_answer_cut_at_the_limit_says_so(claude: Claude) {
     let session = daemon.client.session(KEY);
     // claude asks the model to go on, three times, and gives up.
     let (text, chunks) = session.stream("::say It never en\n::stop max_tokens").await.rest().await;
-    assert_eq!(text, "It never enIt never enIt never enIt never en");
+    // In a terminal nothing tells the same words from another attempt at them.
+    assert_eq!(text, "It never en".repeat(if claude.in_terminal() { 1 } else { 4 }));
     assert_eq!(chunks.iter().rev().nth(1).unwrap()["choices"][0]["finish_reason"], "length");
     let whole = session.ask("::say It never en\n::stop max_tokens").await;
     assert_eq!(whole.text(), text);
@@ -90,7 +91,9 @@ async fn a_subagent_is_no_part_of_the_answer(claude: Claude) {
     let (text, _) = session.stream(&script).await.rest().await;
     assert_eq!(text, "Before.\n\nAfter.");
     request_for(&daemon.model, "::say words of the subagent").await;
-    assert!(tool_results(&daemon.model).contains("words of the subagent"), "the subagent's word reached the agent");
+    // The newest lets it work in the background when somebody is there to see it.
+    let waited = claude != Claude::NewestInTerminal;
+    assert!(!waited || tool_results(&daemon.model).contains("words of the subagent"), "its word reached the agent");
     assert_eq!(session.ask(&script).await.text(), "Before.\n\nAfter.");
 }
 
