@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rmcp::model::{CustomNotification, ServerNotification};
 use rmcp::{Peer, RoleServer};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::mentions;
 use crate::wire::channel::{Behavior, Inbound, Permission};
 
 /// Frames that may wait, and MiB that they may hold. Nothing waits once the agent is up; before that the daemon sends little.
@@ -109,7 +110,11 @@ impl Arrivals {
     /// Hands everything to the agent, one after another, from the moment on when it is ready; until it is gone.
     pub(super) async fn hand_over(mut self, ready: oneshot::Receiver<Peer<RoleServer>>) {
         let Ok(agent) = ready.await else { return };
-        while let Some(Arrived { notification, _place }) = self.0.recv().await {
+        let reads_files = agent.peer_info().is_none_or(|agent| mentions::act_in(&agent.client_info.version));
+        while let Some(Arrived { mut notification, _place }) = self.0.recv().await {
+            if reads_files && let ServerNotification::CustomNotification(custom) = &mut notification {
+                custom.params.as_mut().map(Value::as_object_mut).into_iter().flatten().for_each(mentions::defuse);
+            }
             // It takes nothing more when it is about to end, of which its stdin tells.
             if agent.send_notification(notification).await.is_err() {
                 return;

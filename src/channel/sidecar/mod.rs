@@ -12,6 +12,7 @@
 
 mod bridge;
 mod inbox;
+mod mentions;
 mod outbox;
 mod patience;
 mod place;

@@ -30,11 +30,16 @@ use crate::protocol::{
 use crate::wire::channel::Behavior;
 use crate::wire::claude_hooks::HookInput;
 
-/// How long claude may be idle with a push on the way before it is pushed again. It takes 40 to 65 ms.
+/// How long claude may be idle with a push on the way before it is pushed again. It takes 40 to 65 ms; but a claude that
+/// still paints a huge answer, or that takes a huge message in, hears nothing for seconds, so each push waits twice as long
+/// as the one before.
 const TAKEN_WITHIN: Duration = Duration::from_secs(2);
 
+/// What a message's size adds to that, for each MiB.
+const TAKEN_WITHIN_PER_MIB: Duration = Duration::from_secs(2);
+
 /// Pushes of the same message.
-const PUSHES_MAX: u8 = 3;
+const PUSHES_MAX: u8 = 4;
 
 /// Questions that may wait for an answer: claude runs a handful of tools at once.
 const QUESTIONS_MAX: usize = 256;
@@ -154,7 +159,7 @@ impl Exchange {
         let turn = self.turn.as_ref()?;
         match &turn.stage {
             Stage::Given if self.busy => None,
-            Stage::Given => Some(turn.since.max(self.idle_since.unwrap_or(turn.since)) + TAKEN_WITHIN),
+            Stage::Given => Some(turn.since.max(self.idle_since.unwrap_or(turn.since)) + taken_within(turn)),
             Stage::Running => None,
             Stage::Ended(_) => Some(turn.since + turn.patience()),
         }
@@ -452,7 +457,8 @@ impl Exchange {
             return;
         }
         let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) else { return };
-        let shown = turn.displayed.finish(last);
+        // A failure tells no text, so the last pieces may still come: they are waited for with the transcript.
+        let shown = if ended == Ended::Stopped { turn.displayed.finish(last) } else { Vec::new() };
         last.clone_into(&mut turn.last);
         turn.since = now;
         turn.stage = Stage::Ended(ended);
@@ -533,6 +539,13 @@ impl Exchange {
     fn refuse(&mut self, command: CommandId, why: &str) {
         self.ack(command, Err(TurnError::new(ErrorKind::Conflict, why)));
     }
+}
+
+/// How long a push may be on the way. Bounded, for the API bounds a message and `PUSHES_MAX` the pushes.
+fn taken_within(turn: &Turn) -> Duration {
+    let mebibytes = u32::try_from(turn.content.len() >> 20).unwrap_or(u32::MAX);
+    let doubled = TAKEN_WITHIN.saturating_mul(1 << turn.pushes.saturating_sub(1).min(8));
+    doubled.saturating_add(TAKEN_WITHIN_PER_MIB.saturating_mul(mebibytes))
 }
 
 /// What a decision is in the plugin's words.

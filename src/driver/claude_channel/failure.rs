@@ -26,9 +26,9 @@ pub(super) fn of_stop(spec: &BackendSpec, error: &str, words: &str, status: Opti
     of_status(status, words, spec, None)
 }
 
-/// `API Error: 529 …`, `… rejected (429) …`.
+/// `API Error: 529 …`, `API Error: … rejected (429) …`, `Please run /login · API Error: 403 …`.
 fn status_in(words: &str) -> Option<u16> {
-    let rest = words.strip_prefix("API Error: ")?;
+    let rest = words.split_once("API Error: ")?.1;
     let digits = |text: &str| text.get(..3)?.parse().ok().filter(|status| (400..600).contains(status));
     digits(rest).or_else(|| digits(rest.split_once('(')?.1))
 }

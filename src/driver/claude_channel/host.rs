@@ -23,7 +23,7 @@ use crate::driver::{Answer, Command, CommandKind, DriverEvent, OpenRequest};
 use crate::process::{
     Child, ChildSignal, Fifo, FileWatch, Line, LineError, LineReader, Redactor, SpawnRequest, StopLadder, Terminal,
 };
-use crate::protocol::{DriverEnd, ErrorKind, TurnError};
+use crate::protocol::{DriverEnd, ErrorKind, ThreadId, ThreadOrigin, TurnError};
 use crate::wire::claude_hooks::{Decision, HookInput, PermissionOutput};
 
 /// Longest line of claude's log that is looked at, in bytes. It quotes prompts and answers; ours are short.
@@ -47,13 +47,29 @@ pub(in crate::driver) enum End {
 /// Serves the attachment and ends it. The process is reaped when this returns.
 pub(in crate::driver) async fn run(
     driver: &ClaudeChannel,
-    request: OpenRequest,
+    mut request: OpenRequest,
     commands: &mut mpsc::Receiver<Command>,
     events: &mpsc::Sender<DriverEvent>,
 ) -> End {
-    match Host::start(driver, &request, commands, events).await {
+    let (end, id_is_taken) = attend(driver, &request, commands, events).await;
+    if id_is_taken && matches!(request.origin, ThreadOrigin::New(_)) {
+        // Nothing that anybody was told is lost by another id; the turn says which it is when it begins.
+        request.origin = ThreadOrigin::New(ThreadId::generate());
+        return attend(driver, &request, commands, events).await.0;
+    }
+    end
+}
+
+/// One process. True beside the end when it would not begin a thread under that id.
+async fn attend(
+    driver: &ClaudeChannel,
+    request: &OpenRequest,
+    commands: &mut mpsc::Receiver<Command>,
+    events: &mpsc::Sender<DriverEvent>,
+) -> (End, bool) {
+    match Host::start(driver, request, commands, events).await {
         Ok(host) => host.serve().await,
-        Err(error) => End::Over(DriverEnd::Failed(error)),
+        Err(error) => (End::Over(DriverEnd::Failed(error)), false),
     }
 }
 
@@ -144,7 +160,7 @@ impl<'a> Host<'a> {
         })
     }
 
-    async fn serve(mut self) -> End {
+    async fn serve(mut self) -> (End, bool) {
         let mut painted = BytesMut::new();
         let over = loop {
             if let Some(error) = self.exchange.broken.take() {
@@ -367,7 +383,7 @@ impl<'a> Host<'a> {
 
     /// Ends the process by the ladder: the hang-up comes first, for a terminal that nobody reads keeps claude from hearing a
     /// signal.
-    async fn end(mut self, over: Over) -> End {
+    async fn end(mut self, over: Over) -> (End, bool) {
         let limits = &self.driver.limits;
         if matches!(over, Over::Detached) && self.exchange.running() {
             // 2.1.197 leaves a running tool behind unless it is interrupted first.
@@ -390,12 +406,14 @@ impl<'a> Host<'a> {
         if skipped > 0 {
             tracing::warn!(backend = self.name, lines = skipped, "the transcript has lines that cannot be read");
         }
-        match over {
+        let id_is_taken = matches!(over, Over::Lost(None)) && !ready && self.start.refuses_thread();
+        let end = match over {
             Over::Detached => End::Over(DriverEnd::Detached),
             Over::Unavailable(error) => End::Unavailable(error),
             Over::Lost(Some(error)) => End::Over(DriverEnd::Failed(error)),
             Over::Lost(None) => End::Over(DriverEnd::Failed(self.start.lost(&self.name, ready, report.status))),
-        }
+        };
+        (end, id_is_taken)
     }
 
     /// Returns when the interrupted turn is over.

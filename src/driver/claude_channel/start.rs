@@ -1,7 +1,6 @@
 //! What claude shows and asks on its way to readiness. A dialog is answered when it is seen, never by the clock, and only as
 //! the configuration says; what can be answered by a person alone is an error that says so.
 
-use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use super::dialog::{self, Dialog, Keys};
 use super::launch::SIZE;
 use super::screen::Screen;
 use crate::driver::OpenRequest;
-use crate::driver::claude::failure::{of_words, sign_in};
+use crate::driver::claude::failure::{laxer, of_words, sign_in};
 use crate::process::Redactor;
 use crate::protocol::{BackendSpec, ErrorKind, Permission, TurnError, WorkspaceRoot};
 
@@ -146,19 +145,20 @@ impl Start {
         Look::Press(keys.bytes().to_vec())
     }
 
+    /// Whether claude would not begin a thread, for it has begun one under that id that it cannot resume: it was killed
+    /// before it wrote down anything that was said.
+    pub(super) fn refuses_thread(&self) -> bool {
+        let shown = self.screen.text();
+        shown.contains("Error: Session ID ") && shown.contains("is already in use")
+    }
+
     /// What is said of a process that ended by itself.
     pub(super) fn lost(&self, name: &str, ready: bool, status: Option<ExitStatus>) -> TurnError {
         let shown = self.shown();
         if let Some(known) = shown.find("No conversation found").and_then(|at| of_words(shown.get(at..)?, &self.spec)) {
             return known;
         }
-        let status = status.map_or_else(
-            || "no exit status".to_owned(),
-            |status| match status.signal() {
-                Some(signal) => format!("signal {signal}"),
-                None => status.to_string(),
-            },
-        );
+        let status = status.map_or_else(|| "no exit status".to_owned(), |status| status.to_string());
         if ready {
             return TurnError::new(ErrorKind::AgentLost, format!("{name}: the agent's process ended ({status})"));
         }
@@ -187,7 +187,7 @@ impl Start {
                 ));
             }
             Dialog::BypassWarning if self.spec.permission != Permission::Bypass => {
-                return misconfigured(format!("{name}: claude would run without asking, which is not configured"));
+                return Answered::Error(laxer(&self.spec, "bypassPermissions", self.spec.permission));
             }
             Dialog::Onboarding => {
                 let said = format!("it shows its first-run questions: {}", self.shown());

@@ -153,16 +153,21 @@ impl Turn {
     }
 
     /// The ending, and the steps before it.
-    pub(super) fn finish(self, spec: &BackendSpec) -> (Vec<EventKind>, TurnEnding) {
+    pub(super) fn finish(mut self, spec: &BackendSpec) -> (Vec<EventKind>, TurnEnding) {
         let mut finish = self.finish;
+        let mut late = Vec::new();
         if let Stage::Ended(Ended::Failed { error, words, status }) = &self.stage {
             // An answer that is too long is an answer: claude's words about it are none of it.
             if error != failure::TOO_LONG {
                 return (Vec::new(), TurnEnding::Failed(failure::of_stop(spec, error, words, *status)));
             }
             finish = FinishReason::Length;
+            late = self.displayed.finish("");
         }
-        let steps = if self.displayed.mismatch() { vec![EventKind::TextMismatch] } else { Vec::new() };
+        let mut steps: Vec<_> = late.into_iter().map(EventKind::TextDelta).collect();
+        if self.displayed.mismatch() {
+            steps.push(EventKind::TextMismatch);
+        }
         let text = self.displayed.text().to_owned();
         (steps, TurnEnding::Completed { text, reasoning: String::new(), finish, usage: self.usage.total() })
     }

@@ -61,7 +61,7 @@ impl Daemon {
         }
         // As somebody has it who has used it before, in an account that has channels.
         builder
-            .config("[backends.claude-code]\ndriver = \"claude-channel\"")
+            .config("backends.claude-code.driver = \"claude-channel\"")
             // It would switch channels off. What claude wants of the world meets a closed door at once.
             .without("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC")
             .env("HTTPS_PROXY", "http://127.0.0.1:9")

@@ -28,10 +28,15 @@ impl Transcripts {
         Self { folder, changes }
     }
 
-    /// Waits until this stands in one of them.
+    /// Waits until this is said in one of them.
     pub(crate) async fn hold(&self, text: &str) {
         within(&format!("{text:?} in a transcript"), async {
-            while !self.texts().any(|transcript| transcript.contains(text)) {
+            // Before a message itself, claude in a terminal writes that it has come.
+            let said = |line: &str| {
+                line.contains(text)
+                    && [r#""type":"user""#, r#""type":"assistant""#].iter().any(|kind| line.contains(kind))
+            };
+            while !self.texts().any(|transcript| transcript.lines().any(said)) {
                 readable(self.changes.as_fd().try_clone_to_owned().expect("a descriptor")).await;
                 let _seen = self.changes.read_events().expect("the watcher can be read");
             }

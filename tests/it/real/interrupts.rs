@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{KEY, bash, error_code, request_for, requests, send};
 use crate::harness::{Claude, Client, Daemon, Fifo, Reply, gone};
 
-on_both!(
+on_all!(
     a_client_that_leaves_stops_its_turn,
     an_abort_is_confirmed,
     an_abort_before_the_turn_began_counts,
@@ -23,7 +23,7 @@ async fn a_client_that_leaves_stops_its_turn(claude: Claude) {
     assert_eq!(session.ask("one").await.text(), "You said: one [turn 1]");
     let pid = daemon.agent(KEY).await;
     // In the middle of a stream.
-    let mut stream = session.stream("::say some words\n::hold never").await;
+    let mut stream = session.stream("::say \"some words\\n\"\n::hold never").await;
     stream.first_text().await;
     drop(stream);
     assert_eq!(session.ask("three").await.text(), "You said: three [turn 3]");
@@ -50,7 +50,7 @@ async fn a_client_that_leaves_stops_its_turn(claude: Claude) {
 async fn an_abort_is_confirmed(claude: Claude) {
     let daemon = Daemon::claude(claude).start().await;
     let session = daemon.client.session(KEY);
-    let mut stream = session.stream("::say some words\n::hold never").await;
+    let mut stream = session.stream("::say \"some words\\n\"\n::hold never").await;
     stream.first_text().await;
     let pid = daemon.agent(KEY).await;
     let aborted = abort(&daemon.client).await;

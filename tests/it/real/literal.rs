@@ -3,7 +3,8 @@
 use super::{KEY, requests};
 use crate::harness::{Claude, Daemon};
 
-on_both!(what_claude_could_interpret_reaches_the_model_as_written, commands_act_where_they_are_allowed);
+on_all!(what_claude_could_interpret_reaches_the_model_as_written);
+on_both!(commands_act_where_they_are_allowed);
 
 /// What stands in a file that nobody asked for.
 const SECRET: &str = "the content of a file";
@@ -31,12 +32,18 @@ async fn what_claude_could_interpret_reaches_the_model_as_written(claude: Claude
     ];
     for (nth, text) in texts.iter().enumerate() {
         // That the turns count up shows that nothing wiped the thread.
-        assert_eq!(session.ask(text).await.text(), format!("You said: {} [turn {}]", text.trim(), nth + 1));
+        let answer = session.ask(text).await.text();
+        assert_eq!(as_written(&answer, claude), format!("You said: {} [turn {}]", text.trim(), nth + 1));
         let request = requests(&daemon.model).pop().unwrap();
-        assert_eq!(request.user_text, text.trim());
+        assert_eq!(as_written(&request.user_text, claude), text.trim());
         assert!(!request.body.to_string().contains(SECRET), "{text} pulled a file in");
     }
     assert_eq!(requests(&daemon.model).len(), texts.len(), "one request a turn");
+}
+
+/// What the model was told, but for what keeps the older release from reading files: a character that shows nowhere.
+fn as_written(text: &str, claude: Claude) -> String {
+    if claude == Claude::OlderInTerminal { text.replace('\u{2060}', "") } else { text.to_owned() }
 }
 
 async fn commands_act_where_they_are_allowed(claude: Claude) {

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use super::{KEY, request_for, requests};
 use crate::harness::{Claude, Daemon};
 
-on_both!(
-    the_model_is_switched_live,
+on_all!(
+    the_model_is_switched,
     a_model_that_is_refused_is_an_error,
     instructions_reach_the_system_prompt_and_changes_are_told_once,
     a_history_is_given_once,
     a_prompt_of_ten_megabytes_works_and_none_is_in_argv,
 );
 
-async fn the_model_is_switched_live(claude: Claude) {
+async fn the_model_is_switched(claude: Claude) {
     let daemon = Daemon::claude(claude).start().await;
     let session = daemon.client.session(KEY);
     assert_eq!(session.ask("turn 1").await.text(), "You said: turn 1 [turn 1]");
@@ -32,13 +32,15 @@ async fn the_model_is_switched_live(claude: Claude) {
             None => assert_eq!(model, own, "claude's own choice again"),
         }
     }
-    assert_eq!(daemon.agent(KEY).await, pid);
+    // A switch in a terminal would be typed, and claude would keep it as its user's default: there it is a restart.
+    assert_eq!(daemon.agent(KEY).await == pid, !claude.in_terminal());
     assert_eq!(daemon.session(KEY).await.unwrap()["backend"], "claude-code");
 }
 
 async fn a_model_that_is_refused_is_an_error(claude: Claude) {
-    let config = "[backends.wrong]\nmodel = \"no-such-model\"";
-    let daemon = Daemon::claude(claude).config(config).start().await;
+    let driver = if claude.in_terminal() { "claude-channel" } else { "claude-stream" };
+    let config = format!("[backends.wrong]\nmodel = \"no-such-model\"\ndriver = \"{driver}\"");
+    let daemon = Daemon::claude(claude).config(&config).start().await;
     let session = daemon.client.session(KEY);
     assert_eq!(session.ask("one").await.text(), "You said: one [turn 1]");
     let pid = daemon.agent(KEY).await;
@@ -48,7 +50,7 @@ async fn a_model_that_is_refused_is_an_error(claude: Claude) {
     let said = reply.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(said.contains("no-such-model"), "{said}");
     assert!(session.ask("two").await.text().starts_with("You said: two"));
-    assert_eq!(daemon.agent(KEY).await, pid);
+    assert_eq!(daemon.agent(KEY).await == pid, !claude.in_terminal());
 }
 
 /// A conversation as a client sends it: who and what.
@@ -104,6 +106,6 @@ async fn a_prompt_of_ten_megabytes_works_and_none_is_in_argv(claude: Claude) {
     assert!(asked.body_bytes > prompt.len(), "the whole of it reached the model, not {}", asked.body_bytes);
     let pid = daemon.agent(KEY).await;
     let argv = String::from_utf8(std::fs::read(format!("/proc/{pid}/cmdline")).unwrap()).unwrap();
-    assert!(argv.contains("stream-json"), "{argv}");
+    assert!(argv.contains(if claude.in_terminal() { "--plugin-dir" } else { "stream-json" }), "{argv}");
     assert!(!argv.contains("system prompt") && !argv.contains("all work"), "{argv}");
 }

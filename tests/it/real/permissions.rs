@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{KEY, bash, tool_results};
 use crate::harness::{Claude, Daemon};
 
-on_both!(
+on_all!(
     ask_denies_at_once_and_says_how_to_allow,
     accept_edits_writes_files_and_runs_nothing,
     deny_denies,
@@ -60,7 +60,7 @@ async fn accept_edits_writes_files_and_runs_nothing(claude: Claude) {
 }
 
 async fn deny_denies(claude: Claude) {
-    let config = "[backends.claude-code]\npermission = \"deny\"";
+    let config = "backends.claude-code.permission = \"deny\"";
     let daemon = Daemon::claude(claude).config(config).start().await;
     let (written, of_write, of_bash) = tried(&daemon).await;
     assert_eq!(written, (false, false));

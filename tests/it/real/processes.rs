@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{KEY, bash, error_code, send};
 use crate::harness::{Claude, Daemon, DaemonBuilder, Fifo, Stream, agents_of, all_gone, gone, guard_of};
 
-on_both!(
+on_all!(
     claude_killed_takes_its_tools_along,
     the_daemon_killed_takes_everything_along,
     a_claude_that_cannot_hear_of_its_daemons_death_ends_too,
@@ -45,7 +45,7 @@ async fn claude_killed_takes_its_tools_along(claude: Claude) {
 async fn the_daemon_killed_takes_everything_along(claude: Claude) {
     let mut daemon = bypassing(claude).start().await;
     daemon.client.session("idle::1").ask("one").await.text();
-    let mut waiting = daemon.client.session("waiting::1").stream("::say yes\n::silent").await;
+    let mut waiting = daemon.client.session("waiting::1").stream("::say \"yes\\n\"\n::silent").await;
     waiting.first_text().await;
     let (_stream, tool) = tool_runs(&daemon).await;
     assert!(agents_of(daemon.scratch()).len() >= 3, "three claudes");
@@ -89,7 +89,7 @@ async fn a_shutdown_lets_the_running_turn_finish(claude: Claude) {
     let daemon = Daemon::claude(claude).start().await;
     let mut idle = daemon.client.session("another::session").stream("one").await;
     idle.rest().await;
-    let mut stream = daemon.client.session(KEY).stream("::say one,\n::hold here\n::say  two").await;
+    let mut stream = daemon.client.session(KEY).stream("::say \"one,\\n\"\n::hold here\n::say two").await;
     let first = stream.first_text().await;
     let mut queued = daemon.client.session(KEY).stream("never").await;
     daemon.signal(SIGTERM);
@@ -97,7 +97,7 @@ async fn a_shutdown_lets_the_running_turn_finish(claude: Claude) {
     assert_eq!(error_code(&queued.rest().await.1), "shutting_down");
     daemon.model.release("here");
     let (rest, chunks) = stream.rest().await;
-    assert_eq!(format!("{first}{rest}"), "one,two");
+    assert_eq!(format!("{first}{rest}"), "one,\ntwo");
     assert_eq!(chunks.last(), Some(&json!("[DONE]")));
     let mut daemon = daemon;
     assert!(daemon.ended().await.success());

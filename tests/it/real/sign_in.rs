@@ -3,7 +3,7 @@
 use super::{KEY, error_code};
 use crate::harness::{Claude, Daemon};
 
-on_both!(not_signed_in_says_to_sign_in, a_secret_is_in_no_text);
+on_all!(not_signed_in_says_to_sign_in, a_secret_is_in_no_text);
 
 async fn not_signed_in_says_to_sign_in(claude: Claude) {
     let daemon = Daemon::claude(claude).without("ANTHROPIC_API_KEY").start().await;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{KEY, error_code, request_for, send, started};
 use crate::harness::{Claude, Daemon, Transcripts, gone};
 
-on_both!(
+on_all!(
     one_process_serves_many_turns,
     a_retired_process_is_resumed,
     claude_killed_while_idle_is_resumed,
@@ -44,7 +44,7 @@ async fn one_process_serves_many_turns(claude: Claude) {
 async fn a_retired_process_is_resumed(claude: Claude) {
     let daemon = Daemon::claude(claude).config("[sessions]\nidle_timeout = \"100ms\"").start().await;
     let session = daemon.client.session(KEY);
-    let mut stream = session.stream("::say one\n::hold here").await;
+    let mut stream = session.stream("::say \"one\\n\"\n::hold here").await;
     let thread = stream.header("x-turnmux-thread").expect("a thread").to_owned();
     stream.first_text().await;
     let pid = daemon.agent(KEY).await;
@@ -56,7 +56,9 @@ async fn a_retired_process_is_resumed(claude: Claude) {
     assert_eq!(second.header("x-turnmux-thread"), Some(&*thread));
     assert_eq!(started(&daemon), 2);
     let asked = request_for(&daemon.model, "two").await;
-    assert!(asked.body["messages"].to_string().contains("\"one\""), "the answer of turn 1 is in the history too");
+    let messages = asked.body["messages"].as_array().expect("messages").iter();
+    let answers: Vec<_> = messages.filter(|message| message["role"] == "assistant").collect();
+    assert!(json!(answers).to_string().contains("one"), "the answer of turn 1 is in the history too");
 }
 
 async fn claude_killed_while_idle_is_resumed(claude: Claude) {
@@ -78,14 +80,14 @@ async fn claude_killed_in_a_turn_is_resumed(claude: Claude) {
     let session = daemon.client.session(KEY);
     assert_eq!(session.ask("one").await.text(), "You said: one [turn 1]");
     // Streamed: an error event that says so, and no [DONE].
-    let mut stream = session.stream("two\n::say some of it\n::hold never").await;
+    let mut stream = session.stream("two\n::say \"some of it\\n\"\n::hold never").await;
     stream.first_text().await;
     transcripts.hold("two\\n::say").await;
     send(daemon.agent(KEY).await, SIGKILL);
     let (_, chunks) = stream.rest().await;
     assert_eq!(error_code(&chunks), "agent_lost");
     assert!(chunks.last().unwrap()["error"]["message"].as_str().unwrap().contains("signal: 9"), "{chunks:?}");
-    assert_next(&daemon, "three", &["one", "two\n::say some of it"]).await;
+    assert_next(&daemon, "three", &["one", "two\n::say \"some of it\\n\""]).await;
     // Not streamed: 502, and no advice to repeat it.
     let lost = tokio::spawn({
         let session = session.clone();
@@ -96,7 +98,7 @@ async fn claude_killed_in_a_turn_is_resumed(claude: Claude) {
     let lost = lost.await.unwrap();
     assert_eq!((lost.status.as_u16(), &*lost.code()), (502, "agent_lost"));
     assert_eq!(lost.header("x-should-retry"), Some("false"));
-    assert_next(&daemon, "five", &["one", "two\n::say some of it", "three", "four\n::silent"]).await;
+    assert_next(&daemon, "five", &["one", "two\n::say \"some of it\\n\"", "three", "four\n::silent"]).await;
 }
 
 async fn claude_killed_in_its_first_turn_is_resumed(claude: Claude) {

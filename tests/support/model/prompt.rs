@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// Tags whose content is claude's own and not the user's.
-const OWN_TAGS: [&str; 8] = [
+/// Tags whose content is claude's own, or turnmux's, and not the user's.
+const OWN_TAGS: [&str; 10] = [
     "system-reminder",
     "local-command-caveat",
     "local-command-stdout",
@@ -12,9 +12,13 @@ const OWN_TAGS: [&str; 8] = [
     "command-message",
     "command-args",
     "command-contents",
+    "conversation_so_far",
+    "instructions_changed",
 ];
 /// Notes of claude's own that are no tag.
 const OWN_NOTES: [&str; 2] = ["[Request interrupted by user", "Output token limit hit. Resume directly"];
+/// What turnmux puts between a history and the user's text.
+const NEWEST_FOLLOWS: &str = "What follows is the newest message.";
 /// How much of a tool's result the default answer repeats, in characters.
 const RESULT_SHOWN_MAX: usize = 200;
 
@@ -86,7 +90,8 @@ fn user_text(text: &str) -> String {
     if OWN_NOTES.iter().any(|note| text.starts_with(note)) {
         return String::new();
     }
-    in_channel(text).unwrap_or(text).trim().to_owned()
+    let text = in_channel(text).unwrap_or(text).trim();
+    text.strip_prefix(NEWEST_FOLLOWS).unwrap_or(text).trim().to_owned()
 }
 
 /// The content of `<channel source="…" …>content</channel>`.
