@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api::{Access, Api, ApiConfig, Key, Server, ServerError};
+use crate::channel::{ChannelError, Hub, HubConfig, Listener};
 use crate::cli;
 use crate::config::Config;
 use crate::dispatch::{AgentEntry, Local, LocalConfig};
 use crate::driver::catalog::Catalog;
-use crate::channel::{ChannelError, Hub, HubConfig, Listener};
 use crate::driver::claude_auto::ClaudeAuto;
 use crate::driver::claude_channel::{ChannelFolder, ClaudeChannel};
 use crate::driver::claude_stream::ClaudeStream;
@@ -105,7 +105,11 @@ impl App {
         let channel = ClaudeChannel {
             supervisor: supervisor.clone(),
             limits: config.limits.clone(),
-            folder: ChannelFolder::create(&state_dir("channel").unwrap_or_else(|| std::env::temp_dir().join(format!("turnmux-{}", std::process::id()))), hub.address().port())?,
+            folder: ChannelFolder::create(
+                &state_dir("channel")
+                    .unwrap_or_else(|| std::env::temp_dir().join(format!("turnmux-{}", std::process::id()))),
+                hub.address().port(),
+            )?,
             roots: config.server.workspace_roots.clone(),
             hub: hub.clone(),
         };

@@ -26,7 +26,11 @@ fn values_have_bounds() {
         ("[limits]\nready = \"off\"", "limits.ready", "`off` is no duration"),
         ("[limits]\nline_bytes = 1", "limits.line_bytes", "it is 1, and must be between 65536 and 1073741824"),
         ("[limits]\nbody_bytes = \"2GiB\"", "limits.body_bytes", "must be between 1024 and 1073741824"),
-        ("default_backend = \"claude-cod\"", "default_backend", "`claude-cod` is no backend, there are claude-channel, claude-code, "),
+        (
+            "default_backend = \"claude-cod\"",
+            "default_backend",
+            "`claude-cod` is no backend, there are claude-channel, claude-code, ",
+        ),
         ("default_backend = \"claude-cod\"", "default_backend", "did you mean `claude-code`?"),
         ("[aliases]\ngpt-4 = \"codex\"", "aliases.gpt-4", "`codex` is no backend"),
         ("[agents.a]\nbackend = \"x\"", "agents.a.backend", "`x` is no backend"),

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::driver::claude::failure as words;
 use super::transcript::Entry;
 use super::turn::{Ended, Stage, Turn};
+use crate::driver::claude::failure as words;
 use crate::driver::claude::launch::laxer;
 use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnInput};
 use crate::protocol::{

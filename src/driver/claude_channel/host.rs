@@ -436,7 +436,8 @@ impl<'a> Host<'a> {
 
 impl Transcript {
     fn open(path: &Path) -> Option<Self> {
-        let watch = FileWatch::new(path).map_err(|error| tracing::warn!(%error, "claude's transcript cannot be watched"));
+        let watch =
+            FileWatch::new(path).map_err(|error| tracing::warn!(%error, "claude's transcript cannot be watched"));
         // What stands there already is of earlier turns.
         let at = std::fs::metadata(path).map_or(0, |found| found.len());
         Some(Self { path: path.to_owned(), watch: watch.ok()?, tail: Tail::from(at) })

@@ -33,7 +33,10 @@ pub(super) fn spawn_request(
 ) -> Result<SpawnRequest, TurnError> {
     let prompt = match &request.options.system_prompt {
         Some(prompt) => Some(files.write_prompt(prompt).map_err(|error| {
-            TurnError::new(ErrorKind::StartFailed, format!("the system prompt cannot be written for the agent: {error}"))
+            TurnError::new(
+                ErrorKind::StartFailed,
+                format!("the system prompt cannot be written for the agent: {error}"),
+            )
         })?),
         None => None,
     };
@@ -41,7 +44,8 @@ pub(super) fn spawn_request(
     // claude sends its hooks through the proxy, where one is set and nothing excepts them.
     for name in NO_PROXY {
         let excepted = env.get(OsStr::new(name)).filter(|hosts| !hosts.is_empty());
-        let hosts = excepted.map_or_else(|| LOOPBACK.into(), |hosts| [hosts.as_os_str(), LOOPBACK.as_ref()].join(OsStr::new(",")));
+        let hosts = excepted
+            .map_or_else(|| LOOPBACK.into(), |hosts| [hosts.as_os_str(), LOOPBACK.as_ref()].join(OsStr::new(",")));
         env.insert(name.into(), hosts);
     }
     let mut set = |name: &str, value: OsString| env.insert(name.into(), value);

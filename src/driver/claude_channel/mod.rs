@@ -69,9 +69,8 @@ impl Driver for ClaudeChannel {
 
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {
         // A live switch would be typed into the terminal, and claude would keep it as the user's own default.
-        let same = current.model == wanted.model
-            && current.effort == wanted.effort
-            && current.permission == wanted.permission;
+        let same =
+            current.model == wanted.model && current.effort == wanted.effort && current.permission == wanted.permission;
         if same { Plan::Live } else { Plan::Restart }
     }
 

@@ -126,7 +126,9 @@ impl Start {
     /// One step towards an answer, unless the one before may still show.
     fn press(&mut self, now: Instant, ready: bool, seen: &mut Seen, keys: Keys) -> Look {
         let rested = if seen.moved && keys == Keys::Enter { self.painted + RESTS } else { now };
-        let shown = seen.pressed.map_or(now, |pressed| if self.painted > pressed && seen.moved { now } else { pressed + AGAIN });
+        let shown = seen
+            .pressed
+            .map_or(now, |pressed| if self.painted > pressed && seen.moved { now } else { pressed + AGAIN });
         let from = rested.max(shown);
         if now < from {
             self.again = Some(from);
@@ -204,7 +206,9 @@ impl Start {
             dialog::Answer::Escape => Answered::Keys(Keys::Escape),
             dialog::Answer::Hook => Answered::Waits,
             dialog::Answer::Person if dialog == Dialog::Unknown => Answered::Waits,
-            dialog::Answer::Person => Answered::Error(self.stuck(false, "asks something that only a person can answer")),
+            dialog::Answer::Person => {
+                Answered::Error(self.stuck(false, "asks something that only a person can answer"))
+            }
         }
     }
 

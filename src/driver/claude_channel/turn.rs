@@ -147,7 +147,9 @@ impl Turn {
             Ended::Stopped => self.last.trim(),
             Ended::Failed { words, .. } => words.trim(),
         };
-        self.steers.is_empty() && (self.duration_written || (!told.is_empty() && self.written.as_deref().is_some_and(|written| written.trim() == told)))
+        self.steers.is_empty()
+            && (self.duration_written
+                || (!told.is_empty() && self.written.as_deref().is_some_and(|written| written.trim() == told)))
     }
 
     /// How long to wait for that.

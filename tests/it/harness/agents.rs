@@ -28,7 +28,9 @@ impl Claude {
     pub(crate) fn path(self) -> PathBuf {
         let versions = include_str!("../../claude-versions");
         let mut versions = versions.lines().filter(|line| !line.starts_with('#'));
-        let version = versions.nth(usize::from(matches!(self, Self::Older | Self::OlderInTerminal))).expect("tests/claude-versions names two releases");
+        let version = versions
+            .nth(usize::from(matches!(self, Self::Older | Self::OlderInTerminal)))
+            .expect("tests/claude-versions names two releases");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/claude").join(version).join("claude");
         assert!(path.exists(), "{} is not there: run scripts/test, or scripts/fetch-claude {version}", path.display());
         path

@@ -33,7 +33,8 @@ impl Transcripts {
         within(&format!("{text:?} in a transcript"), async {
             // Before a message itself, claude in a terminal writes that it has come.
             let said = |line: &str| {
-                line.contains(text) && [r#""type":"user""#, r#""type":"assistant""#].iter().any(|kind| line.contains(kind))
+                line.contains(text)
+                    && [r#""type":"user""#, r#""type":"assistant""#].iter().any(|kind| line.contains(kind))
             };
             while !self.texts().any(|transcript| transcript.lines().any(said)) {
                 readable(self.changes.as_fd().try_clone_to_owned().expect("a descriptor")).await;

@@ -58,7 +58,10 @@ async fn an_unknown_model_is_404_and_the_known_ones_are_named() {
             let refusal = reply.refused(404, "model_not_found");
             assert_eq!(refusal.param.as_deref(), Some("model"));
             assert!(refusal.message.contains(&format!("`{model}`")), "{refusal:?}");
-            assert!(refusal.message.contains("claude-channel, claude-code, claude-code-opus, claude-code-sonnet, mine"), "{refusal:?}");
+            assert!(
+                refusal.message.contains("claude-channel, claude-code, claude-code-opus, claude-code-sonnet, mine"),
+                "{refusal:?}"
+            );
         }
     }
     assert!(daemon.stand_in_turns().is_empty());

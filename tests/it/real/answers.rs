@@ -47,7 +47,10 @@ async fn usage_is_of_the_turn(claude: Claude) {
     let second = &chunks.iter().rev().nth(1).expect("a piece before [DONE]")["usage"];
     assert_eq!(second["total_tokens"], 181);
     let other = second["cost_usd"].as_f64();
-    assert!(cost.zip(other).is_none_or(|(cost, other)| (other - cost).abs() < cost / 100.0), "{second} is not {cost:?}");
+    assert!(
+        cost.zip(other).is_none_or(|(cost, other)| (other - cost).abs() < cost / 100.0),
+        "{second} is not {cost:?}"
+    );
 }
 
 async fn an_answer_cut_at_the_limit_says_so(claude: Claude) {

@@ -3,11 +3,7 @@
 use super::{KEY, aside, request_for, requests, started};
 use crate::harness::{Claude, Daemon, gone};
 
-on_all!(
-    two_first_requests_share_one_process,
-    the_longest_idle_makes_room_and_resumes,
-    a_turn_waits_while_all_are_busy
-);
+on_all!(two_first_requests_share_one_process, the_longest_idle_makes_room_and_resumes, a_turn_waits_while_all_are_busy);
 
 async fn two_first_requests_share_one_process(claude: Claude) {
     let daemon = Daemon::claude(claude).start().await;
