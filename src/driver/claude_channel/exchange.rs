@@ -367,7 +367,7 @@ impl Exchange {
             "StopFailure" => {
                 let words = input.last_assistant_message.as_deref().unwrap_or_default().to_owned();
                 let error = input.error.to_string();
-                self.stopped(now, Ended::Failed { error, words, status: None }, "");
+                self.stopped(now, Ended::Failed { error, words }, "");
             }
             _ => {}
         }

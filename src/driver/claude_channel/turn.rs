@@ -45,6 +45,8 @@ pub(super) struct Turn {
     /// The text of the last message that the transcript has.
     written: Option<String>,
     finish: FinishReason,
+    /// The service's status, where the last message is an error of it. It may be written before the hook tells of the end.
+    status: Option<u16>,
 }
 
 /// How far it is.
@@ -63,8 +65,8 @@ pub(super) enum Stage {
 pub(super) enum Ended {
     /// With an answer.
     Stopped,
-    /// With an error: a word for it, claude's own words, and the service's status where the transcript has it.
-    Failed { error: String, words: String, status: Option<u16> },
+    /// With an error: a word for it, and claude's own words.
+    Failed { error: String, words: String },
 }
 
 impl Turn {
@@ -84,6 +86,7 @@ impl Turn {
             usage: TurnUsage::default(),
             written: None,
             finish: FinishReason::Stop,
+            status: None,
         }
     }
 
@@ -125,9 +128,7 @@ impl Turn {
             Some("refusal") => FinishReason::ContentFilter,
             _ => FinishReason::Stop,
         };
-        if let Stage::Ended(Ended::Failed { status, .. }) = &mut self.stage {
-            *status = said.failure.as_ref().and_then(|failure| failure.status);
-        }
+        self.status = said.failure.as_ref().and_then(|failure| failure.status);
     }
 
     /// The transcript has a line that follows the end of a turn: of this one, if it has anything of this one before.
@@ -156,10 +157,10 @@ impl Turn {
     pub(super) fn finish(mut self, spec: &BackendSpec) -> (Vec<EventKind>, TurnEnding) {
         let mut finish = self.finish;
         let mut late = Vec::new();
-        if let Stage::Ended(Ended::Failed { error, words, status }) = &self.stage {
+        if let Stage::Ended(Ended::Failed { error, words }) = &self.stage {
             // An answer that is too long is an answer: claude's words about it are none of it.
             if error != failure::TOO_LONG {
-                return (Vec::new(), TurnEnding::Failed(failure::of_stop(spec, error, words, *status)));
+                return (Vec::new(), TurnEnding::Failed(failure::of_stop(spec, error, words, self.status)));
             }
             finish = FinishReason::Length;
             late = self.displayed.finish("");

@@ -1,4 +1,4 @@
-//! The real claude, in both pinned releases, behind the real daemon, against a scripted model on loopback.
+//! The real claude, in both pinned releases, over stdio and in a terminal, behind the real daemon, against a scripted model on loopback.
 //!
 //! | file | what it shows |
 //! | --- | --- |
@@ -13,6 +13,8 @@
 //! | `processes` | nothing survives: not a kill of claude, not one of the daemon |
 //! | `capacity` | who waits for a process, and who makes room |
 //! | `sign_in` | claude without an account; secrets in no text |
+//! | `terminal` | what only a claude in a terminal does |
+//! | `dialogs` | what it asks there before it takes a message |
 
 /// Makes of each function a test for each release, over stdio and in a terminal, so that they run side by side.
 macro_rules! on_all {
@@ -52,6 +54,7 @@ macro_rules! tests_of {
 
 mod answers;
 mod capacity;
+mod dialogs;
 mod fork;
 mod interrupts;
 mod literal;
@@ -59,6 +62,7 @@ mod options;
 mod permissions;
 mod processes;
 mod sign_in;
+mod terminal;
 mod threads;
 mod upstream;
 
