@@ -63,7 +63,8 @@ pub(crate) fn measure(door: &Door, runs: usize, report: &mut Report) -> anyhow::
     report.part("turnmux channel, the plugin's server inside claude")?;
     report.row("start → initialize is answered", &answered)?;
     report.time_limit("initialize is answered", &answered, 50.0, ANSWER_MAX)?;
-    report.note(&format!("its own memory: {own_kib} KiB; the rest of its RSS is the program, which all of them share"))?;
+    report
+        .note(&format!("its own memory: {own_kib} KiB; the rest of its RSS is the program, which all of them share"))?;
     report.limit("its memory (RSS)", &mib(most_kib), &format!("≤ {}", mib(KIB_MAX)), most_kib <= KIB_MAX)?;
     Ok(most_kib)
 }
