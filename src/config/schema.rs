@@ -161,7 +161,9 @@ struct LimitKeys {
 #[derive(Deserialize, Default, Clone)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Backend {
-    /// The protocol that is spoken with the agent. Default: `claude-stream`.
+    /// How the agent is spoken with: `claude-stream` (over stdio), `claude-channel` (in a terminal, by a plugin and hooks; the
+    /// account needs channels) or `claude` (a channel where there are some, else stdio). Default: `claude-stream`; that of
+    /// the built-in `claude-channel` is its name.
     pub(super) driver: Option<String>,
     /// The program: a name to be found on PATH, or a path like `workspace`. Default: `claude`.
     pub(super) command: Option<RelativePathBuf>,
@@ -185,7 +187,8 @@ pub(super) struct Backend {
     pub(super) system_prompt: Option<String>,
     /// How hard the model is to think, in the agent's own words; empty leaves the choice to the agent. Default: empty.
     pub(super) effort: Option<String>,
-    /// `literal`: client text is text; `allow`: the agent reads commands and file mentions out of it. Default: `literal`.
+    /// `literal`: client text is text; `allow`: the agent reads commands and file mentions out of it, except over a channel,
+    /// where it is always text. Default: `literal`.
     pub(super) commands: Option<CommandPolicy>,
 }
 

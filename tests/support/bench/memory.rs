@@ -28,11 +28,20 @@ pub(crate) fn measure(daemon: &Daemon, report: &mut Report) -> anyhow::Result<()
 
 /// The resident set of a process, in KiB.
 pub(crate) fn rss_kib(pid: u32) -> anyhow::Result<u64> {
+    status_kib(pid, "VmRSS:")
+}
+
+/// What of that is the process's own, in KiB: the rest is files, such as the program, that others map, too.
+pub(crate) fn own_kib(pid: u32) -> anyhow::Result<u64> {
+    status_kib(pid, "RssAnon:")
+}
+
+fn status_kib(pid: u32, name: &str) -> anyhow::Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    kib.with_context(|| format!("{path} has no VmRSS"))
+    kib.with_context(|| format!("{path} has no {name}"))
 }
 
 /// KiB for people.
