@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
-use super::client::{self, Client};
+use super::client::Client;
 use super::numbers::{Times, ratio};
 use super::programs::{Agent, Scratch};
 use super::report::Report;
@@ -26,14 +26,13 @@ const READY: &str = "the agent is ready";
 pub(crate) fn measure(claude: &Path, door: &Door, runs: usize, report: &mut Report) -> anyhow::Result<()> {
     let model = Model::start()?;
     let scratch = Scratch::with_channels(&Agent::Claude { program: claude.to_owned(), model: model.url.clone() })?;
-    let daemon = Daemon::start_with_log(&scratch, "turnmux=debug")?;
     // Once each, for what is not in the machine's memory yet.
     let (mut through, mut without, mut rest) = (Times::default(), Times::default(), Times::default());
     for run in 0..=runs {
         for turnmux in [run % 2 == 0, run % 2 != 0] {
             let counts = run > 0;
             if turnmux {
-                let times = start(&daemon, &scratch, run)?;
+                let times = start(&scratch, run)?;
                 if counts {
                     through.add_ns(times.whole.as_nanos() as u64);
                     rest.add_ns(times.of_the_process.as_nanos() as u64);
@@ -46,7 +45,6 @@ pub(crate) fn measure(claude: &Path, door: &Door, runs: usize, report: &mut Repo
             }
         }
     }
-    daemon.stop()?;
     model.stop()?;
 
     report.part("The start of the real claude in a terminal, until its channel takes messages")?;
@@ -66,13 +64,16 @@ struct Start {
     of_the_process: Duration,
 }
 
-/// A session's first turn, whose process is ended then; the daemon's log says when that was ready.
-fn start(daemon: &Daemon, scratch: &Scratch, run: usize) -> anyhow::Result<Start> {
+/// A session's first turn. Its daemon is for this alone: when that has stopped, no claude is left that would be in the way of
+/// the next one. The daemon's log says when claude was ready.
+fn start(scratch: &Scratch, run: usize) -> anyhow::Result<Start> {
     let session = format!("bench::start-{run}");
+    let daemon = Daemon::start_with_log(scratch, "turnmux=debug")?;
     let mut client = Client::connect(&daemon.address, &session, TEXT)?;
     let sent = SystemTime::now();
     client.turn().with_context(|| scratch.complaints())?;
-    client::delete(&daemon.address, &session)?;
+    drop(client);
+    daemon.stop()?;
     let log = scratch.log();
     let at = |what: &str| logged(&log, &session, what).with_context(|| format!("the log has no {what:?} of {session}"));
     let (started, ready) = (at(STARTED)?, at(READY)?);

@@ -106,23 +106,6 @@ impl Client {
     }
 }
 
-/// Ends a session and its process.
-///
-/// # Errors
-/// When turnmux does not say that it did.
-pub(crate) fn delete(address: &str, session: &str) -> anyhow::Result<()> {
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(SILENCE))?;
-    let request = format!("DELETE /v1/sessions/{session} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer)?;
-    if answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 204 ") {
-        return Ok(());
-    }
-    bail!("the session {session} was not ended: {answer}")
-}
-
 /// Reads what `::stamps` makes the stand-in say.
 pub(crate) fn stamps(text: &str) -> anyhow::Result<Stamps> {
     let numbers = text.split_once(' ').and_then(|(read, written)| Some((read.parse().ok()?, written.parse().ok()?)));
