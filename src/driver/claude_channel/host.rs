@@ -135,7 +135,8 @@ impl<'a> Host<'a> {
         let log = Fifo::create(&files.log).map_err(|error| failed(&error))?;
         let member = driver.hub.enlist(&request.label);
         let bridge = format!("ws://{}/bridge", driver.hub.address());
-        let spawn: SpawnRequest = launch::spawn_request(request, &driver.folder, &files, &bridge, &member.token)?;
+        let spawn: SpawnRequest = 
+            launch::spawn_request(request, &driver.program, &driver.folder, &files, &bridge, &member.token)?;
         let redactor = Redactor::for_environment(&spawn.env);
         let mut child = driver.supervisor.spawn(spawn).await.map_err(|error| failed(&error))?;
         let terminal = child.terminal.take().ok_or_else(|| failed(&"it has no terminal"))?;

@@ -23,7 +23,7 @@ mod start;
 mod transcript;
 mod turn;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
@@ -50,6 +50,8 @@ pub struct ClaudeChannel {
     pub hub: Hub,
     /// Its files.
     pub folder: ChannelFolder,
+    /// What claude starts as the plugin's channel server: the `turnmux` program.
+    pub program: PathBuf,
     /// Folders that claude is told to trust.
     pub roots: Vec<WorkspaceRoot>,
 }
