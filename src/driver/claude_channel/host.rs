@@ -164,10 +164,12 @@ impl<'a> Host<'a> {
     async fn serve(mut self) -> (End, bool) {
         let mut painted = BytesMut::new();
         let over = loop {
-            if let Some(error) = self.exchange.broken.take() {
+            self.send_now();
+            // What happened before is still told, unless there is danger.
+            let told = self.exchange.events.is_empty();
+            if let Some(error) = self.exchange.broken.take_if(|error| told || error.kind == ErrorKind::Misconfigured) {
                 break Over::Lost(Some(error));
             }
-            self.send_now();
             if let Err(error) = self.act().await {
                 break Over::Lost(Some(error));
             }
@@ -182,8 +184,9 @@ impl<'a> Host<'a> {
                     Ok(_) => Happened::Room,
                     Err(_) => Happened::Command(None),
                 },
-                frame = self.member.events.recv(), if !full => Happened::Frame(frame),
+                // Before the frames: claude logs that it stopped before it calls a hook for what it begins then.
                 line = self.log.next() => Happened::Log(line),
+                frame = self.member.events.recv(), if !full => Happened::Frame(frame),
                 read = self.terminal.read(&mut painted) => Happened::Painted(read),
                 () = changed(self.transcript.as_mut()), if !full => Happened::Written,
                 () = until(due) => Happened::Due,
@@ -196,7 +199,7 @@ impl<'a> Host<'a> {
                 }
                 Happened::Command(_) => break Over::Detached,
                 Happened::Frame(Some(frame)) => self.frame(frame),
-                Happened::Frame(None) => self.exchange.plugin_lost(),
+                Happened::Frame(None) => self.exchange.deaf(),
                 Happened::Written => self.read_transcript(),
                 Happened::Log(Ok(Some(line))) => {
                     if let Some(over) = self.log_line(&line.bytes) {
@@ -240,6 +243,7 @@ impl<'a> Host<'a> {
             ChannelEvent::Lost => self.exchange.plugin_lost(),
             ChannelEvent::Reply { content, .. } => self.exchange.replied(&content),
             ChannelEvent::PermissionRequest { request_id, tool_name, .. } => {
+                tracing::debug!(session = self.label, "the plugin passes on a question");
                 self.exchange.asked_by_plugin(request_id, &tool_name);
             }
             ChannelEvent::Hook(call) => self.hook(call),

@@ -23,6 +23,9 @@ mod start;
 mod transcript;
 mod turn;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
