@@ -312,7 +312,7 @@ impl Exchange {
     fn steer(&mut self, id: CommandId, text: String) {
         match self.turn.as_mut().filter(|turn| turn.stage == Stage::Running && !turn.interrupted) {
             Some(_) if self.plugin_gone => {
-                self.refuse(id, "the plugin inside the agent is gone; the turn takes no more input")
+                self.refuse(id, "the plugin inside the agent is gone; the turn takes no more input");
             }
             Some(turn) if turn.steers.len() >= STEERS_MAX => {
                 self.refuse(id, "the agent has not taken the input before this yet; say it again later");

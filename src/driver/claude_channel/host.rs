@@ -51,11 +51,11 @@ pub(in crate::driver) async fn run(
     commands: &mut mpsc::Receiver<Command>,
     events: &mpsc::Sender<DriverEvent>,
 ) -> End {
-    let (end, id_is_taken) = attend(driver, &request, commands, events).await;
+    let (end, id_is_taken) = Box::pin(attend(driver, &request, commands, events)).await;
     if id_is_taken && matches!(request.origin, ThreadOrigin::New(_)) {
         // Nothing that anybody was told is lost by another id; the turn says which it is when it begins.
         request.origin = ThreadOrigin::New(ThreadId::generate());
-        return attend(driver, &request, commands, events).await.0;
+        return Box::pin(attend(driver, &request, commands, events)).await.0;
     }
     end
 }
@@ -135,7 +135,7 @@ impl<'a> Host<'a> {
         let log = Fifo::create(&files.log).map_err(|error| failed(&error))?;
         let member = driver.hub.enlist(&request.label);
         let bridge = format!("ws://{}/bridge", driver.hub.address());
-        let spawn: SpawnRequest = 
+        let spawn: SpawnRequest =
             launch::spawn_request(request, &driver.program, &driver.folder, &files, &bridge, &member.token)?;
         let redactor = Redactor::for_environment(&spawn.env);
         let mut child = driver.supervisor.spawn(spawn).await.map_err(|error| failed(&error))?;

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use turnmux::driver::Answer;
+
 use super::rig::Rig;
 use crate::harness::Claude;
 use crate::support::model::Recorded;
@@ -18,10 +20,11 @@ async fn a_steer_while_a_tool_runs_joins_the_turn(claude: Claude) {
     nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let mut talk = rig.fresh().await;
     talk.start(
-        "::say \"first\\n\"\n::tool Bash {\"command\":\"head -n 1 gate\",\"description\":\"waits\"}\n::say after",
+        "::say \"first\\n\"\n::tool Bash {\"command\":\"sh -c 'head -n 1 gate'\",\"description\":\"waits\"}\n::say after",
     )
     .await;
-    talk.uses_tool().await;
+    let question = talk.asked().await;
+    talk.answer(&question, Answer::Allow).await;
     talk.steer("::say \"steered\\n\"").await.unwrap();
     rig.transcripts.hold("steered").await;
     // Opened for both, so that this waits for nobody.

@@ -78,11 +78,6 @@ impl Talk {
         .await
     }
 
-    /// Waits until a tool is about to run.
-    pub(super) async fn uses_tool(&mut self) {
-        self.until("a tool", |event| matches!(event, DriverEvent::Step(EventKind::ToolUse { .. })).then_some(())).await;
-    }
-
     /// Waits for the turn's end.
     pub(super) async fn ending(&mut self) -> TurnEnding {
         self.until("the turn's end", |event| match event {

@@ -147,9 +147,12 @@ fn a_turn_that_claude_stops_unasked_ends() {
 fn log_and_transcript_tell_of_one_interrupt_in_any_order() {
     for log_first in [true, false] {
         let mut play = Play::running();
-        let tell = |play: &mut Play, by_log: bool| match by_log {
-            true => play.exchange.cancelled(play.now),
-            false => play.entry(Entry::Interrupted { in_tool: true }),
+        let tell = |play: &mut Play, by_log: bool| {
+            if by_log {
+                play.exchange.cancelled(play.now);
+            } else {
+                play.entry(Entry::Interrupted { in_tool: true });
+            }
         };
         tell(&mut play, log_first);
         play.start();

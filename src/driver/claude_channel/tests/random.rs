@@ -132,10 +132,10 @@ impl Watched {
                 }
                 DriverEvent::Acked { .. } => {}
                 DriverEvent::Began { .. } => {
-                    assert_eq!(self.open.replace(true), Some(false), "it began twice, or untaken")
+                    assert_eq!(self.open.replace(true), Some(false), "it began twice, or untaken");
                 }
                 DriverEvent::Step(_) | DriverEvent::Asked(_) => {
-                    assert_eq!(self.open, Some(true), "outside of a turn: {event:?}")
+                    assert_eq!(self.open, Some(true), "outside of a turn: {event:?}");
                 }
                 DriverEvent::TurnEnded(_) => assert_eq!(self.open.take(), Some(true), "an ending without a turn"),
                 other => panic!("{other:?}"),
