@@ -110,6 +110,7 @@ impl App {
             folder: ChannelFolder::create(&state_dir("channel").unwrap_or_else(unguessable), hub.address().port())?,
             roots: config.server.workspace_roots.clone(),
             hub: hub.clone(),
+            program: std::env::current_exe().unwrap_or_else(|_| "turnmux".into()),
         };
         let stream = ClaudeStream::new(supervisor.clone(), config.limits.clone());
         let catalog = Catalog::default()

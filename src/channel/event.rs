@@ -15,7 +15,8 @@ pub enum ChannelEvent {
     },
     /// The connection is gone. It may come back within [`super::HubConfig::grace`]; what was pushed waits.
     Cut,
-    /// It did not come back in time, or never will; the token is void. The last event, but for hooks that were on their way.
+    /// It did not come back in time, or never will: the token opens no connection any more. Hooks still come as long as the
+    /// listener runs.
     Lost,
     /// The agent says something by its `reply` tool. Whether there is a turn that it belongs to is for the driver to judge.
     Reply {

@@ -263,7 +263,10 @@ impl Keeper {
         let Self { alive, listed, mut arrivals, outgoing, events, state, .. } = self;
         let State { mut leaving, mut held, .. } = state;
         tracing::debug!(session = listed.session(), code = close.code, "the channel of an agent is closed");
-        drop((listed, outgoing));
+        drop(outgoing);
+        // The plugin is gone, the agent is not: it still tells by its hooks what it does.
+        let listed = (end == End::Lost).then_some(listed);
+        let stopped = alive.stopped_later();
         arrivals.close();
         while let Ok(arrival) = arrivals.try_recv() {
             leaving.push(Box::pin(farewell(arrival.socket, Some(close))));
@@ -283,7 +286,13 @@ impl Keeper {
                 }
             }
             let _ = events.send(ChannelEvent::Lost).await;
-            drop(events);
+            if listed.is_some() {
+                tokio::select! {
+                    () = events.closed() => {}
+                    () = stopped => {}
+                }
+            }
+            drop((listed, events));
         };
         tokio::join!(leaving, telling);
     }

@@ -62,4 +62,10 @@ impl Alive {
         // Nothing is ever sent: the end of the sender is the message.
         while self.stop.changed().await.is_ok() {}
     }
+
+    /// The same for what is not waited for.
+    pub(super) fn stopped_later(&self) -> impl Future<Output = ()> + use<> {
+        let mut stop = self.stop.clone();
+        async move { while stop.changed().await.is_ok() {} }
+    }
 }

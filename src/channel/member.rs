@@ -35,7 +35,7 @@ pub struct Member {
     pub(super) listed: Listed,
     /// What the agent's process is to be started with.
     pub token: Token,
-    /// What happens, in order; at most [`EVENTS_MAX`] wait. None some time after [`ChannelEvent::Lost`]: nothing more comes.
+    /// What happens, in order; at most [`EVENTS_MAX`] wait. None once the listener has stopped.
     pub events: mpsc::Receiver<ChannelEvent>,
     pub(super) outgoing: mpsc::Sender<Outgoing>,
     /// Has [`QUEUE_MAX`] places. A frame keeps its own until it is acknowledged.

@@ -47,6 +47,12 @@ const QUESTIONS_MAX: usize = 256;
 /// Pushes that a second start is known by.
 const KNOWN_MAX: usize = 64;
 
+/// Steers of one turn that may wait for claude to take them; fewer than the plugin's queue has places.
+const STEERS_MAX: usize = 32;
+
+/// How long after an end hooks may still come that belong to what has ended: each has a connection of its own.
+const LATE: Duration = Duration::from_secs(1);
+
 /// The key that interrupts. Never pressed while nothing runs: pressed twice then, it opens a dialog that takes no messages.
 const ESCAPE: &[u8] = b"\x1b";
 
@@ -99,8 +105,12 @@ pub(super) struct Exchange {
     asked: u64,
     /// Questions that wait, with the plugin's id of the same.
     questions: HashMap<String, Asked>,
-    /// Interrupts whose mark in the transcript is still to come.
-    marks_due: u32,
+    /// What the plugin passed on before the hook asked it: its id, and the tool.
+    requests: VecDeque<(String, String)>,
+    /// Interrupts whose mark in the transcript is still to come; below zero, marks that came before the log told.
+    marks_due: i32,
+    /// When a turn ended by itself that the key was pressed for: the key may meet the one that begins next.
+    stray: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -130,7 +140,9 @@ impl Exchange {
             known: VecDeque::new(),
             asked: 0,
             questions: HashMap::new(),
+            requests: VecDeque::new(),
             marks_due: 0,
+            stray: None,
         }
     }
 
@@ -156,7 +168,7 @@ impl Exchange {
 
     /// When [`Exchange::tick`] is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let turn = self.turn.as_ref()?;
+        let turn = self.turn.as_ref().filter(|_| self.broken.is_none())?;
         match &turn.stage {
             Stage::Given if self.busy => None,
             Stage::Given => Some(turn.since.max(self.idle_since.unwrap_or(turn.since)) + taken_within(turn)),
@@ -181,13 +193,19 @@ impl Exchange {
             }
             Stage::Given => {
                 tracing::warn!(pid = self.pid, push = turn.pushes, "a message was not taken; it is pushed again");
-                turn.pushes += 1;
-                turn.since = now;
-                self.acts.push_back(Act::Push { id: turn.id.uuid(), content: turn.content.clone() });
+                self.push_again(now);
             }
             Stage::Running => {}
             Stage::Ended(_) => self.complete(),
         }
+    }
+
+    fn push_again(&mut self, now: Instant) {
+        let Some(turn) = &mut self.turn else { return };
+        turn.stage = Stage::Given;
+        turn.pushes += 1;
+        turn.since = now;
+        self.acts.push_back(Act::Push { id: turn.id.uuid(), content: turn.content.clone() });
     }
 
     /// Takes a command; `Detach` is the host's.
@@ -240,6 +258,11 @@ impl Exchange {
         }
     }
 
+    /// Nothing more is heard of the agent, not even by its hooks: no turn of it can end.
+    pub(super) fn deaf(&mut self) {
+        self.give_up();
+    }
+
     /// The agent said something by its `reply` tool.
     pub(super) fn replied(&mut self, content: &str) {
         let Some(turn) = self.ours() else {
@@ -253,8 +276,10 @@ impl Exchange {
     /// The plugin passes on that a tool asks: the same question that the hook asks, under another id.
     pub(super) fn asked_by_plugin(&mut self, request: String, tool: &str) {
         let open = self.questions.values_mut().find(|asked| asked.tool == tool && asked.request.is_none());
-        if let Some(asked) = open {
-            asked.request = Some(request);
+        match open {
+            Some(asked) => asked.request = Some(request),
+            None if self.requests.len() < QUESTIONS_MAX => self.requests.push_back((request, tool.to_owned())),
+            None => {}
         }
     }
 
@@ -286,6 +311,12 @@ impl Exchange {
 
     fn steer(&mut self, id: CommandId, text: String) {
         match self.turn.as_mut().filter(|turn| turn.stage == Stage::Running && !turn.interrupted) {
+            Some(_) if self.plugin_gone => {
+                self.refuse(id, "the plugin inside the agent is gone; the turn takes no more input");
+            }
+            Some(turn) if turn.steers.len() >= STEERS_MAX => {
+                self.refuse(id, "the agent has not taken the input before this yet; say it again later");
+            }
             Some(turn) => {
                 let push = Uuid::new_v4();
                 turn.steers.push(push);
@@ -322,17 +353,21 @@ impl Exchange {
     /// The transcript has all of the turn, or does not get it.
     fn complete(&mut self) {
         let Some(turn) = self.turn.take() else { return };
-        self.known.push_back(turn.id.uuid());
-        if self.known.len() > KNOWN_MAX {
-            self.known.pop_front();
-        }
-        self.questions.clear();
+        self.forget(&turn);
         let (steps, ending) = turn.finish(&self.spec);
         self.events.extend(steps.into_iter().map(DriverEvent::Step));
         self.events.push_back(DriverEvent::TurnEnded(ending));
         if self.plugin_gone {
             self.give_up();
         }
+    }
+
+    /// The turn is over: what of it begins from now on begins a second time, or too late.
+    fn forget(&mut self, turn: &Turn) {
+        self.known.extend(turn.steers.iter().copied().chain([turn.id.uuid()]));
+        self.known.drain(..self.known.len().saturating_sub(KNOWN_MAX));
+        self.questions.clear();
+        self.requests.clear();
     }
 
     // ── hooks ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -346,14 +381,14 @@ impl Exchange {
         match &*input.name {
             "UserPromptSubmit" => self.submitted(input),
             "MessageDisplay" => {
-                self.busy |= !matches!(self.turn.as_ref().map(|turn| &turn.stage), Some(Stage::Ended(_)));
+                self.at_work(now);
                 if let Some((turn, message)) = self.ours().zip(input.message_id.as_deref()) {
                     let shown = turn.displayed.piece(message, input.index, &input.delta, input.is_final);
                     self.show(shown);
                 }
             }
             "PreToolUse" | "PostToolUse" | "PostToolUseFailure" => {
-                self.busy = true;
+                self.at_work(now);
                 if let Some(turn) = self.ours() {
                     let step = turn.tool(input);
                     self.events.extend(step.map(DriverEvent::Step));
@@ -379,6 +414,11 @@ impl Exchange {
         self.turn.as_mut().filter(|turn| turn.stage != Stage::Given && !self.dropping)
     }
 
+    /// claude does something, unless this is told late.
+    fn at_work(&mut self, now: Instant) {
+        self.busy |= self.idle_since.is_none_or(|since| now >= since + LATE);
+    }
+
     fn submitted(&mut self, input: &HookInput<'_>) {
         self.busy = true;
         let push = input.prompt.as_deref().and_then(push_of);
@@ -387,9 +427,11 @@ impl Exchange {
             return;
         };
         if let Some(turn) = &mut self.turn {
-            if turn.take_steer(push) {
+            if turn.take_steers(input.prompt.as_deref().unwrap_or_default()) {
                 // It was merged into the running turn, or is what the turn goes on with.
-                turn.stage = Stage::Running;
+                if turn.go_on() && turn.interrupted {
+                    self.acts.push_back(Act::Keys(ESCAPE));
+                }
                 return;
             }
             if turn.id.uuid() == push {
@@ -403,6 +445,10 @@ impl Exchange {
             }
         }
         if self.known.contains(&push) || self.turn.as_ref().is_some_and(|turn| turn.id.uuid() == push) {
+            if self.ours().is_some_and(|turn| turn.stage == Stage::Running) {
+                tracing::warn!(pid = self.pid, "a message of an earlier turn was merged into the one that runs");
+                return;
+            }
             tracing::warn!(pid = self.pid, "a message began a second time; it is interrupted");
             self.dropping = true;
             self.acts.push_back(Act::Keys(ESCAPE));
@@ -423,6 +469,7 @@ impl Exchange {
             return;
         }
         match ThreadId::parse(&input.session_id) {
+            Ok(_) if std::mem::replace(&mut turn.begun, true) => {}
             Ok(thread) => self.events.push_back(DriverEvent::Began { thread }),
             Err(error) => {
                 let message = format!("{} gave a session id that cannot be used: {error}", self.spec.id);
@@ -435,7 +482,8 @@ impl Exchange {
     }
 
     fn asked(&mut self, input: &HookInput<'_>) -> Reply {
-        self.busy = true;
+        let request = self.requests.iter().position(|(_, tool)| *tool == *input.tool_name);
+        let request = request.and_then(|at| self.requests.remove(at)).map(|(request, _)| request);
         let ours = self.turn.as_ref().is_some_and(|turn| turn.stage == Stage::Running && !turn.interrupted);
         if !ours || self.dropping || self.questions.len() >= QUESTIONS_MAX {
             // A turn of claude's own has nobody to ask.
@@ -445,7 +493,7 @@ impl Exchange {
         let id = format!("question-{}", self.asked);
         let tool = input.tool_name.to_string();
         let arguments = input.tool_input.map(|input| input.get().to_owned()).unwrap_or_default();
-        self.questions.insert(id.clone(), Asked { tool: tool.clone(), request: None });
+        self.questions.insert(id.clone(), Asked { tool: tool.clone(), request });
         self.events.push_back(DriverEvent::Asked(Question { id: id.clone(), tool, input: arguments }));
         Reply::Hold(id)
     }
@@ -454,9 +502,13 @@ impl Exchange {
         self.busy = false;
         self.idle_since = Some(now);
         if std::mem::take(&mut self.dropping) {
+            self.stray = Some(now);
             return;
         }
         let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) else { return };
+        if turn.interrupted {
+            self.stray = Some(now);
+        }
         // A failure tells no text, so the last pieces may still come: they are waited for with the transcript.
         let shown = if ended == Ended::Stopped { turn.displayed.finish(last) } else { Vec::new() };
         last.clone_into(&mut turn.last);
@@ -474,14 +526,20 @@ impl Exchange {
     /// claude's log says that it stopped what it was at.
     pub(super) fn cancelled(&mut self, now: Instant) {
         self.marks_due += 1;
-        self.interrupted(now);
+        if self.marks_due > 0 {
+            self.interrupted(now);
+        }
     }
 
     /// Takes an entry of the transcript.
     pub(super) fn entry(&mut self, now: Instant, entry: Entry) {
         match entry {
-            Entry::Interrupted { .. } if self.marks_due > 0 => self.marks_due -= 1,
-            Entry::Interrupted { .. } => self.interrupted(now),
+            Entry::Interrupted { .. } => {
+                self.marks_due -= 1;
+                if self.marks_due < 0 {
+                    self.interrupted(now);
+                }
+            }
             Entry::Assistant(said) => {
                 if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage != Stage::Given) {
                     turn.written(&said);
@@ -491,11 +549,9 @@ impl Exchange {
                 }
             }
             Entry::QueuedCommand(content) => {
-                if let Some(push) = push_of(&content)
-                    && let Some(turn) = &mut self.turn
-                {
+                if let Some(turn) = &mut self.turn {
                     // Older releases merge a steer without calling the hook.
-                    turn.take_steer(push);
+                    turn.take_steers(&content);
                     if turn.is_written() {
                         self.complete();
                     }
@@ -519,8 +575,17 @@ impl Exchange {
         if std::mem::take(&mut self.dropping) {
             return;
         }
-        if self.turn.take_if(|turn| turn.stage == Stage::Running && turn.interrupted).is_some() {
-            self.questions.clear();
+        let stray = self.stray.take().is_some_and(|since| now < since + LATE);
+        if stray && self.turn.as_ref().is_some_and(|turn| turn.is_untouched() && turn.pushes < PUSHES_MAX) {
+            tracing::warn!(
+                pid = self.pid,
+                "an interrupt met the turn after the one that it was for; it is pushed again"
+            );
+            return self.push_again(now);
+        }
+        // Whoever wanted it: claude has stopped, and no other end of the turn follows.
+        if let Some(turn) = self.turn.take_if(|turn| turn.stage == Stage::Running) {
+            self.forget(&turn);
             self.events.push_back(DriverEvent::TurnEnded(TurnEnding::Interrupted(InterruptCause::Agent)));
             if self.plugin_gone {
                 self.give_up();
@@ -529,6 +594,9 @@ impl Exchange {
     }
 
     fn show(&mut self, shown: Vec<String>) {
+        if let Some(turn) = &mut self.turn {
+            turn.touched |= !shown.is_empty();
+        }
         self.events.extend(shown.into_iter().map(|text| DriverEvent::Step(EventKind::TextDelta(text))));
     }
 

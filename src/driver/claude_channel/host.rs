@@ -51,11 +51,11 @@ pub(in crate::driver) async fn run(
     commands: &mut mpsc::Receiver<Command>,
     events: &mpsc::Sender<DriverEvent>,
 ) -> End {
-    let (end, id_is_taken) = attend(driver, &request, commands, events).await;
+    let (end, id_is_taken) = Box::pin(attend(driver, &request, commands, events)).await;
     if id_is_taken && matches!(request.origin, ThreadOrigin::New(_)) {
         // Nothing that anybody was told is lost by another id; the turn says which it is when it begins.
         request.origin = ThreadOrigin::New(ThreadId::generate());
-        return attend(driver, &request, commands, events).await.0;
+        return Box::pin(attend(driver, &request, commands, events)).await.0;
     }
     end
 }
@@ -135,7 +135,8 @@ impl<'a> Host<'a> {
         let log = Fifo::create(&files.log).map_err(|error| failed(&error))?;
         let member = driver.hub.enlist(&request.label);
         let bridge = format!("ws://{}/bridge", driver.hub.address());
-        let spawn: SpawnRequest = launch::spawn_request(request, &driver.folder, &files, &bridge, &member.token)?;
+        let spawn: SpawnRequest =
+            launch::spawn_request(request, &driver.program, &driver.folder, &files, &bridge, &member.token)?;
         let redactor = Redactor::for_environment(&spawn.env);
         let mut child = driver.supervisor.spawn(spawn).await.map_err(|error| failed(&error))?;
         let terminal = child.terminal.take().ok_or_else(|| failed(&"it has no terminal"))?;
@@ -163,10 +164,12 @@ impl<'a> Host<'a> {
     async fn serve(mut self) -> (End, bool) {
         let mut painted = BytesMut::new();
         let over = loop {
-            if let Some(error) = self.exchange.broken.take() {
+            self.send_now();
+            // What happened before is still told, unless there is danger.
+            let told = self.exchange.events.is_empty();
+            if let Some(error) = self.exchange.broken.take_if(|error| told || error.kind == ErrorKind::Misconfigured) {
                 break Over::Lost(Some(error));
             }
-            self.send_now();
             if let Err(error) = self.act().await {
                 break Over::Lost(Some(error));
             }
@@ -181,8 +184,9 @@ impl<'a> Host<'a> {
                     Ok(_) => Happened::Room,
                     Err(_) => Happened::Command(None),
                 },
-                frame = self.member.events.recv(), if !full => Happened::Frame(frame),
+                // Before the frames: claude logs that it stopped before it calls a hook for what it begins then.
                 line = self.log.next() => Happened::Log(line),
+                frame = self.member.events.recv(), if !full => Happened::Frame(frame),
                 read = self.terminal.read(&mut painted) => Happened::Painted(read),
                 () = changed(self.transcript.as_mut()), if !full => Happened::Written,
                 () = until(due) => Happened::Due,
@@ -195,7 +199,7 @@ impl<'a> Host<'a> {
                 }
                 Happened::Command(_) => break Over::Detached,
                 Happened::Frame(Some(frame)) => self.frame(frame),
-                Happened::Frame(None) => self.exchange.plugin_lost(),
+                Happened::Frame(None) => self.exchange.deaf(),
                 Happened::Written => self.read_transcript(),
                 Happened::Log(Ok(Some(line))) => {
                     if let Some(over) = self.log_line(&line.bytes) {
@@ -239,6 +243,7 @@ impl<'a> Host<'a> {
             ChannelEvent::Lost => self.exchange.plugin_lost(),
             ChannelEvent::Reply { content, .. } => self.exchange.replied(&content),
             ChannelEvent::PermissionRequest { request_id, tool_name, .. } => {
+                tracing::debug!(session = self.label, "the plugin passes on a question");
                 self.exchange.asked_by_plugin(request_id, &tool_name);
             }
             ChannelEvent::Hook(call) => self.hook(call),

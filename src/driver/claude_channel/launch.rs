@@ -26,6 +26,7 @@ const LOOPBACK: &str = "127.0.0.1";
 /// Those of [`launch::program`], and [`ErrorKind::StartFailed`] when the system prompt cannot be written.
 pub(super) fn spawn_request(
     request: &OpenRequest,
+    own_program: &Path,
     folder: &ChannelFolder,
     files: &HostFiles,
     bridge: &str,
@@ -52,7 +53,7 @@ pub(super) fn spawn_request(
     for (name, value) in screen::ENVIRONMENT {
         set(name, value.into());
     }
-    set("TURNMUX_BIN", own_program().into());
+    set("TURNMUX_BIN", own_program.into());
     set("TURNMUX_CHANNEL_URL", bridge.into());
     set("TURNMUX_CHANNEL_TOKEN", token.expose().into());
     set("TURNMUX_CHANNEL_SESSION", request.label.clone().into());
@@ -64,11 +65,6 @@ pub(super) fn spawn_request(
         label: request.label.clone(),
         terminal: Some(SIZE),
     })
-}
-
-/// The program that claude starts as the plugin's channel server: this one.
-fn own_program() -> std::path::PathBuf {
-    std::env::current_exe().unwrap_or_else(|_| "turnmux".into())
 }
 
 fn args(request: &OpenRequest, plugin_folder: &Path, log: &Path, prompt: Option<&Path>) -> Vec<OsString> {

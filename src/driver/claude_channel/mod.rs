@@ -23,7 +23,10 @@ mod start;
 mod transcript;
 mod turn;
 
-use std::path::Path;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
@@ -50,6 +53,8 @@ pub struct ClaudeChannel {
     pub hub: Hub,
     /// Its files.
     pub folder: ChannelFolder,
+    /// What claude starts as the plugin's channel server: the `turnmux` program.
+    pub program: PathBuf,
     /// Folders that claude is told to trust.
     pub roots: Vec<WorkspaceRoot>,
 }

@@ -32,6 +32,10 @@ pub(super) struct Turn {
     /// When it was pushed last, or ended.
     pub(super) since: Instant,
     pub(super) pushes: u8,
+    /// claude has begun it, and the session knows.
+    pub(super) begun: bool,
+    /// Something of it was shown, or a tool was used.
+    pub(super) touched: bool,
     /// True once somebody asked for its end.
     pub(super) interrupted: bool,
     pub(super) displayed: Displayed,
@@ -78,6 +82,8 @@ impl Turn {
             stage: Stage::Given,
             since: now,
             pushes: 1,
+            begun: false,
+            touched: false,
             interrupted: false,
             displayed: Displayed::default(),
             steers: Vec::new(),
@@ -92,6 +98,7 @@ impl Turn {
 
     /// A tool hook.
     pub(super) fn tool(&mut self, input: &HookInput<'_>) -> Option<EventKind> {
+        self.touched = true;
         let id = input.tool_use_id.to_string();
         let begins = input.name == "PreToolUse";
         if begins {
@@ -113,10 +120,25 @@ impl Turn {
         })
     }
 
-    /// A steer begins, or was merged. False if it is none of this turn's.
-    pub(super) fn take_steer(&mut self, push: Uuid) -> bool {
-        let at = self.steers.iter().position(|steer| *steer == push);
-        at.map(|at| self.steers.remove(at)).is_some()
+    /// A prompt begins, or was merged, that may hold steers: several that waited become one. False if it holds none of this
+    /// turn's.
+    pub(super) fn take_steers(&mut self, prompt: &str) -> bool {
+        let waited = self.steers.len();
+        self.steers.retain(|steer| {
+            memchr::memmem::find(prompt.as_bytes(), format!("message_id=\"{steer}\"").as_bytes()).is_none()
+        });
+        self.steers.len() < waited
+    }
+
+    /// claude works on it again, if it had ended; what was written of its end counts no more. False if it had not.
+    pub(super) fn go_on(&mut self) -> bool {
+        if self.stage == Stage::Running {
+            return false;
+        }
+        self.stage = Stage::Running;
+        self.duration_written = false;
+        self.written = None;
+        true
     }
 
     /// The transcript has a message of the model's.
@@ -146,6 +168,11 @@ impl Turn {
         self.steers.is_empty()
             && (self.duration_written
                 || (!told.is_empty() && self.written.as_deref().is_some_and(|written| written.trim() == told)))
+    }
+
+    /// Whether it runs, nobody has stopped it, and nothing has come of it: it may as well begin once more.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.stage == Stage::Running && !self.interrupted && !self.touched
     }
 
     /// How long to wait for that.
