@@ -51,11 +51,12 @@ pub(in crate::driver) async fn run(
     commands: &mut mpsc::Receiver<Command>,
     events: &mpsc::Sender<DriverEvent>,
 ) -> End {
-    let (end, id_is_taken) = attend(driver, &request, commands, events).await;
+    // Boxed: what attends to a process is large, and would lie in the task twice.
+    let (end, id_is_taken) = Box::pin(attend(driver, &request, commands, events)).await;
     if id_is_taken && matches!(request.origin, ThreadOrigin::New(_)) {
         // Nothing that anybody was told is lost by another id; the turn says which it is when it begins.
         request.origin = ThreadOrigin::New(ThreadId::generate());
-        return attend(driver, &request, commands, events).await.0;
+        return Box::pin(attend(driver, &request, commands, events)).await.0;
     }
     end
 }
