@@ -8,7 +8,7 @@
 //! ```
 //!
 //! * A [`Member`] is what a driver holds for one agent process. Its token is void when it is dropped.
-//! * The [`keeper`] owns a member's numbers and its WebSocket, over all connections; nothing here is behind a lock.
+//! * The keeper (`keeper.rs`) owns a member's numbers and its WebSocket, over all connections; nothing here is behind a lock.
 //! * The agent and everything else on this machine can reach the listener, so nobody is believed: before a connection has shown
 //!   a token it can hold little memory, for a short while, and there are only so many of those.
 

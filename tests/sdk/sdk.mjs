@@ -68,7 +68,7 @@ const cases = {
     assert.equal(response.headers.get('x-turnmux-session'), 'sdk::node')
 
     const models = (await all(session.models.list())).map((model) => model.id)
-    assert.deepEqual(models, ['claude-code', 'claude-code-opus', 'claude-code-sonnet'])
+    assert.deepEqual(models, ['claude-channel', 'claude-code', 'claude-code-opus', 'claude-code-sonnet'])
     assert.equal((await session.models.retrieve('claude-code-opus')).id, 'claude-code-opus')
   },
 

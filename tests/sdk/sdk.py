@@ -64,7 +64,7 @@ def answers():
     assert raw.headers["x-turnmux-ignored"] == "temperature"
 
     models = [model.id for model in session.models.list()]
-    assert models == ["claude-code", "claude-code-opus", "claude-code-sonnet"], models
+    assert models == ["claude-channel", "claude-code", "claude-code-opus", "claude-code-sonnet"], models
     assert session.models.retrieve("claude-code-opus").id == "claude-code-opus"
 
 

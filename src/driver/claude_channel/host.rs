@@ -51,6 +51,7 @@ pub(in crate::driver) async fn run(
     commands: &mut mpsc::Receiver<Command>,
     events: &mpsc::Sender<DriverEvent>,
 ) -> End {
+    // Boxed: what attends to a process is large, and would lie in the task twice.
     let (end, id_is_taken) = Box::pin(attend(driver, &request, commands, events)).await;
     if id_is_taken && matches!(request.origin, ThreadOrigin::New(_)) {
         // Nothing that anybody was told is lost by another id; the turn says which it is when it begins.
