@@ -38,6 +38,10 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(2);
 /// What a message's size adds to that, for each MiB.
 const TAKEN_WITHIN_PER_MIB: Duration = Duration::from_secs(2);
 
+/// How much longer it may be with the first push of all. Until a hook has come nobody knows that any will, and a message that
+/// was taken without a word would run again if it were pushed again.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
+
 /// Pushes of the same message.
 const PUSHES_MAX: u8 = 4;
 
@@ -94,6 +98,8 @@ pub(super) struct Exchange {
     pub(super) events: VecDeque<DriverEvent>,
     /// What made the process useless: it is to be ended.
     pub(super) broken: Option<TurnError>,
+    /// A hook has come: they are not switched off.
+    heard: bool,
     /// The plugin is gone for good: the running turn is the last.
     plugin_gone: bool,
     /// What hooks show: claude is at work, on whatever it is.
@@ -141,6 +147,7 @@ impl Exchange {
             asked: 0,
             questions: HashMap::new(),
             requests: VecDeque::new(),
+            heard: false,
             marks_due: 0,
             stray: None,
         }
@@ -171,6 +178,7 @@ impl Exchange {
         let turn = self.turn.as_ref().filter(|_| self.broken.is_none())?;
         match &turn.stage {
             Stage::Given if self.busy => None,
+            Stage::Given if !self.heard => Some(turn.since + HEARD_WITHIN + taken_within(turn)),
             Stage::Given => Some(turn.since.max(self.idle_since.unwrap_or(turn.since)) + taken_within(turn)),
             Stage::Running => None,
             Stage::Ended(_) => Some(turn.since + turn.patience()),
@@ -184,6 +192,14 @@ impl Exchange {
         }
         let Some(turn) = &mut self.turn else { return };
         match &turn.stage {
+            Stage::Given if !self.heard => {
+                let message = format!(
+                    "{}: claude calls no hooks, so nothing is known of what it does; its process is ended. See whether its settings \
+                     say `disableAllHooks` or allow managed hooks only, or take `driver = \"claude-stream\"`",
+                    self.spec.id
+                );
+                self.broken = Some(TurnError::new(ErrorKind::AgentLost, message));
+            }
             Stage::Given if turn.pushes >= PUSHES_MAX => {
                 let message = format!(
                     "{} was idle and took no message through its channel, {PUSHES_MAX} times; its process is ended",
@@ -374,6 +390,7 @@ impl Exchange {
 
     /// Takes what a hook was called with.
     pub(super) fn hook(&mut self, now: Instant, input: &HookInput<'_>) -> Reply {
+        self.heard = true;
         if input.agent_id.is_some() && input.name != "PermissionRequest" {
             // A subagent's: no part of the answer.
             return Reply::Empty;

@@ -49,7 +49,11 @@ async fn a_connection_that_does_not_come_back_is_lost() {
     let asker = world.asker(&member);
     let hook = json!({"of": "the agent"});
     let (asked, heard) = tokio::join!(asker.post("/hooks", &hook), heard(&mut member));
-    assert_eq!((asked.status.as_u16(), &*heard), (200, "hook {\"of\":\"the agent\"}"), "the agent lives, and tells what it does");
+    assert_eq!(
+        (asked.status.as_u16(), &*heard),
+        (200, "hook {\"of\":\"the agent\"}"),
+        "the agent lives, and tells what it does"
+    );
     drop(member);
     assert_eq!(asker.post("/hooks", &json!({})).await.status, 401);
 }

@@ -16,8 +16,22 @@ fn a_turn_is_refused_until_everything_is_there_and_while_another_runs() {
 }
 
 #[test]
+fn a_push_is_not_repeated_where_no_hook_has_ever_come() {
+    let mut play = Play::ready();
+    play.start();
+    assert_eq!(play.acts(), "push 0");
+    play.pass(11_999);
+    assert!(play.exchange.broken.is_none());
+    play.pass(1);
+    assert_eq!(play.acts(), "", "the hooks may be off, and the message at work");
+    let error = play.exchange.broken.expect("it is given up");
+    assert!(error.message.contains("disableAllHooks"), "{error}");
+}
+
+#[test]
 fn a_push_is_repeated_while_claude_is_idle_and_four_times_is_enough() {
     let mut play = Play::ready();
+    play.stop("");
     play.start();
     assert_eq!(play.acts(), "push 0");
     play.pass(1_999);
