@@ -406,7 +406,16 @@ impl<'a> Host<'a> {
         drop(self.member);
         drop(self.terminal);
         let pid = self.child.pid();
-        let report = self.child.stop(StopLadder { eof: limits.stop_eof, term: limits.stop_term }).await;
+        let stop = self.child.stop(StopLadder { eof: limits.stop_eof, term: limits.stop_term });
+        tokio::pin!(stop);
+        let mut open = true;
+        let report = loop {
+            tokio::select! {
+                report = &mut stop => break report,
+                // claude stands still, and hears no signal, where nobody reads its log.
+                line = self.log.next(), if open => open = matches!(line, Ok(Some(_))),
+            }
+        };
         tracing::info!(backend = self.name, pid, "ended an agent");
         let skipped = self.transcript.map_or(0, |transcript| transcript.tail.malformed() + transcript.tail.overlong());
         if skipped > 0 {
