@@ -29,7 +29,7 @@ async fn an_interrupt_takes_the_steers_along(claude: Claude) {
     talk.start("::say \"one\\n\"\n::silent").await;
     talk.shows("one").await;
     talk.steer("::say \"steered\\n\"").await.unwrap();
-    rig.transcripts.hold("steered").await;
+    rig.transcripts.queue("steered").await;
     talk.interrupted().await;
     assert_eq!(talk.turn("::say \"next\\n\"").await, "next");
     assert_eq!(talk.turn("::say \"later\\n\"").await, "later");

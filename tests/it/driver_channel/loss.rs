@@ -57,7 +57,7 @@ async fn a_connection_that_comes_back_has_lost_nothing(claude: Claude) {
     talk.steer("::say \"steered\\n\"").await.unwrap();
     rig.logged("the plugin's connection was cut").await;
     signal(server, Signal::SIGCONT);
-    rig.transcripts.hold("steered").await;
+    rig.transcripts.queue("steered").await;
     rig.model.release("here");
     assert_eq!(talk.answered().await, "one\ntwo\n\nsteered");
     assert_eq!(talk.turn("::say \"next\\n\"").await, "next");

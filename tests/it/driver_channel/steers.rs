@@ -26,7 +26,7 @@ async fn a_steer_while_a_tool_runs_joins_the_turn(claude: Claude) {
     let question = talk.asked().await;
     talk.answer(&question, Answer::Allow).await;
     talk.steer("::say \"steered\\n\"").await.unwrap();
-    rig.transcripts.hold("steered").await;
+    rig.transcripts.queue("steered").await;
     // Opened for both, so that this waits for nobody.
     let mut gate = std::fs::OpenOptions::new().read(true).write(true).open(&gate).unwrap();
     gate.write_all(b"go on\n").unwrap();
@@ -44,7 +44,7 @@ async fn a_steer_while_text_streams_goes_on_with_the_turn(claude: Claude) {
     talk.start("::say \"one\\n\"\n::hold here\n::say two").await;
     talk.shows("one").await;
     talk.steer("::say \"steered\\n\"").await.unwrap();
-    rig.transcripts.hold("steered").await;
+    rig.transcripts.queue("steered").await;
     rig.model.release("here");
     assert_eq!(talk.answered().await, "one\ntwo\n\nsteered");
     assert_eq!(talk.turn("::say \"next\\n\"").await, "next");
@@ -58,8 +58,8 @@ async fn two_steers_at_once_are_both_taken(claude: Claude) {
     talk.shows("one").await;
     talk.steer("::say \"steer A\\n\"").await.unwrap();
     talk.steer("::say \"steer B\\n\"").await.unwrap();
-    rig.transcripts.hold("steer A").await;
-    rig.transcripts.hold("steer B").await;
+    rig.transcripts.queue("steer A").await;
+    rig.transcripts.queue("steer B").await;
     rig.model.release("here");
     let text = talk.answered().await;
     assert!(text.starts_with("one\ntwo\n\nsteer") && text.ends_with("steer B"), "{text}");

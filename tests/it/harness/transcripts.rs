@@ -30,13 +30,19 @@ impl Transcripts {
 
     /// Waits until this is said in one of them.
     pub(crate) async fn hold(&self, text: &str) {
+        // Before a message itself, claude in a terminal writes that it has come.
+        self.has_line(text, &[r#""type":"user""#, r#""type":"assistant""#]).await;
+    }
+
+    /// Waits until this waits in claude's queue.
+    pub(crate) async fn queue(&self, text: &str) {
+        self.has_line(text, &[r#""operation":"enqueue""#]).await;
+    }
+
+    async fn has_line(&self, text: &str, kinds: &[&str]) {
         within(&format!("{text:?} in a transcript"), async {
-            // Before a message itself, claude in a terminal writes that it has come.
-            let said = |line: &str| {
-                line.contains(text)
-                    && [r#""type":"user""#, r#""type":"assistant""#].iter().any(|kind| line.contains(kind))
-            };
-            while !self.texts().any(|transcript| transcript.lines().any(said)) {
+            let is_it = |line: &str| line.contains(text) && kinds.iter().any(|kind| line.contains(kind));
+            while !self.texts().any(|transcript| transcript.lines().any(is_it)) {
                 readable(self.changes.as_fd().try_clone_to_owned().expect("a descriptor")).await;
                 let _seen = self.changes.read_events().expect("the watcher can be read");
             }
