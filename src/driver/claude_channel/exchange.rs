@@ -11,7 +11,11 @@
 //! ```
 //!
 //! At most one push is out, and none while a turn runs, except what steers it. What claude does without being asked (it looks
-//! at the outcome of a background task) belongs to nobody: its hooks name no push of ours.
+//! at the outcome of a background task) belongs to nobody: its hooks name no push of ours. What hooks say stands in
+//! `exchange/hooks.rs`, what the log and the transcript say in `exchange/written.rs`.
+
+mod hooks;
+mod written;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -19,16 +23,10 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::transcript::Entry;
-use super::turn::{Ended, Stage, Turn};
-use crate::driver::claude::failure as words;
-use crate::driver::claude::launch::laxer;
+use super::turn::{Stage, Turn};
 use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnInput};
-use crate::protocol::{
-    BackendSpec, ErrorKind, EventKind, InterruptCause, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,
-};
+use crate::protocol::{BackendSpec, ErrorKind, EventKind, TurnError, TurnId, TurnOptions};
 use crate::wire::channel::Behavior;
-use crate::wire::claude_hooks::HookInput;
 
 /// How long claude may be idle with a push on the way before it is pushed again. It takes 40 to 65 ms; but a claude that
 /// still paints a huge answer, or that takes a huge message in, hears nothing for seconds, so each push waits twice as long
@@ -384,230 +382,6 @@ impl Exchange {
         self.known.drain(..self.known.len().saturating_sub(KNOWN_MAX));
         self.questions.clear();
         self.requests.clear();
-    }
-
-    // ── hooks ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    /// Takes what a hook was called with.
-    pub(super) fn hook(&mut self, now: Instant, input: &HookInput<'_>) -> Reply {
-        self.heard = true;
-        if input.agent_id.is_some() && input.name != "PermissionRequest" {
-            // A subagent's: no part of the answer.
-            return Reply::Empty;
-        }
-        match &*input.name {
-            "UserPromptSubmit" => self.submitted(input),
-            "MessageDisplay" => {
-                self.at_work(now);
-                if let Some((turn, message)) = self.ours().zip(input.message_id.as_deref()) {
-                    let shown = turn.displayed.piece(message, input.index, &input.delta, input.is_final);
-                    self.show(shown);
-                }
-            }
-            "PreToolUse" | "PostToolUse" | "PostToolUseFailure" => {
-                self.at_work(now);
-                if let Some(turn) = self.ours() {
-                    let step = turn.tool(input);
-                    self.events.extend(step.map(DriverEvent::Step));
-                }
-            }
-            "PermissionRequest" => return self.asked(input),
-            "Stop" => {
-                let last = input.last_assistant_message.as_deref().unwrap_or_default();
-                self.stopped(now, Ended::Stopped, last);
-            }
-            "StopFailure" => {
-                let words = input.last_assistant_message.as_deref().unwrap_or_default().to_owned();
-                let error = input.error.to_string();
-                self.stopped(now, Ended::Failed { error, words }, "");
-            }
-            _ => {}
-        }
-        Reply::Empty
-    }
-
-    /// The turn that what claude does now belongs to, if it is ours.
-    fn ours(&mut self) -> Option<&mut Turn> {
-        self.turn.as_mut().filter(|turn| turn.stage != Stage::Given && !self.dropping)
-    }
-
-    /// claude does something, unless this is told late.
-    fn at_work(&mut self, now: Instant) {
-        self.busy |= self.idle_since.is_none_or(|since| now >= since + LATE);
-    }
-
-    fn submitted(&mut self, input: &HookInput<'_>) {
-        self.busy = true;
-        let push = input.prompt.as_deref().and_then(push_of);
-        let Some(push) = push else {
-            tracing::debug!(pid = self.pid, "claude began a turn of its own");
-            return;
-        };
-        if let Some(turn) = &mut self.turn {
-            if turn.take_steers(input.prompt.as_deref().unwrap_or_default()) {
-                // It was merged into the running turn, or is what the turn goes on with.
-                if turn.go_on() && turn.interrupted {
-                    self.acts.push_back(Act::Keys(ESCAPE));
-                }
-                return;
-            }
-            if turn.id.uuid() == push {
-                if turn.stage == Stage::Given {
-                    return self.begin(input);
-                }
-                if turn.stage == Stage::Running {
-                    // Merged into the turn that it began: there is no way to take it back.
-                    return;
-                }
-            }
-        }
-        if self.known.contains(&push) || self.turn.as_ref().is_some_and(|turn| turn.id.uuid() == push) {
-            if self.ours().is_some_and(|turn| turn.stage == Stage::Running) {
-                tracing::warn!(pid = self.pid, "a message of an earlier turn was merged into the one that runs");
-                return;
-            }
-            tracing::warn!(pid = self.pid, "a message began a second time; it is interrupted");
-            self.dropping = true;
-            self.acts.push_back(Act::Keys(ESCAPE));
-            if self.turn.as_ref().is_some_and(|turn| matches!(turn.stage, Stage::Ended(_))) {
-                self.complete();
-            }
-        }
-    }
-
-    fn begin(&mut self, input: &HookInput<'_>) {
-        let Some(turn) = &mut self.turn else { return };
-        turn.stage = Stage::Running;
-        self.dropping = false;
-        if let Some(mode) = input.permission_mode.as_deref()
-            && laxer(mode, self.options.permission)
-        {
-            self.broken = Some(words::laxer(&self.spec, mode, self.options.permission));
-            return;
-        }
-        match ThreadId::parse(&input.session_id) {
-            Ok(_) if std::mem::replace(&mut turn.begun, true) => {}
-            Ok(thread) => self.events.push_back(DriverEvent::Began { thread }),
-            Err(error) => {
-                let message = format!("{} gave a session id that cannot be used: {error}", self.spec.id);
-                self.broken = Some(TurnError::new(ErrorKind::AgentLost, message));
-            }
-        }
-        if turn.interrupted {
-            self.acts.push_back(Act::Keys(ESCAPE));
-        }
-    }
-
-    fn asked(&mut self, input: &HookInput<'_>) -> Reply {
-        let request = self.requests.iter().position(|(_, tool)| *tool == *input.tool_name);
-        let request = request.and_then(|at| self.requests.remove(at)).map(|(request, _)| request);
-        let ours = self.turn.as_ref().is_some_and(|turn| turn.stage == Stage::Running && !turn.interrupted);
-        if !ours || self.dropping || self.questions.len() >= QUESTIONS_MAX {
-            // A turn of claude's own has nobody to ask.
-            return Reply::Deny;
-        }
-        self.asked += 1;
-        let id = format!("question-{}", self.asked);
-        let tool = input.tool_name.to_string();
-        let arguments = input.tool_input.map(|input| input.get().to_owned()).unwrap_or_default();
-        self.questions.insert(id.clone(), Asked { tool: tool.clone(), request });
-        self.events.push_back(DriverEvent::Asked(Question { id: id.clone(), tool, input: arguments }));
-        Reply::Hold(id)
-    }
-
-    fn stopped(&mut self, now: Instant, ended: Ended, last: &str) {
-        self.busy = false;
-        self.idle_since = Some(now);
-        if std::mem::take(&mut self.dropping) {
-            self.stray = Some(now);
-            return;
-        }
-        let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) else { return };
-        if turn.interrupted {
-            self.stray = Some(now);
-        }
-        // A failure tells no text, so the last pieces may still come: they are waited for with the transcript.
-        let shown = if ended == Ended::Stopped { turn.displayed.finish(last) } else { Vec::new() };
-        last.clone_into(&mut turn.last);
-        turn.since = now;
-        turn.stage = Stage::Ended(ended);
-        let is_written = turn.is_written();
-        self.show(shown);
-        if is_written {
-            self.complete();
-        }
-    }
-
-    // ── what claude writes down ─────────────────────────────────────────────────────────────────────────────────────
-
-    /// claude's log says that it stopped what it was at.
-    pub(super) fn cancelled(&mut self, now: Instant) {
-        self.marks_due += 1;
-        if self.marks_due > 0 {
-            self.interrupted(now);
-        }
-    }
-
-    /// Takes an entry of the transcript.
-    pub(super) fn entry(&mut self, now: Instant, entry: Entry) {
-        match entry {
-            Entry::Interrupted { .. } => {
-                self.marks_due -= 1;
-                if self.marks_due < 0 {
-                    self.interrupted(now);
-                }
-            }
-            Entry::Assistant(said) => {
-                if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage != Stage::Given) {
-                    turn.written(&said);
-                    if turn.is_written() {
-                        self.complete();
-                    }
-                }
-            }
-            Entry::QueuedCommand(content) => {
-                if let Some(turn) = &mut self.turn {
-                    // Older releases merge a steer without calling the hook.
-                    turn.take_steers(&content);
-                    if turn.is_written() {
-                        self.complete();
-                    }
-                }
-            }
-            Entry::TurnDuration => {
-                if let Some(turn) = &mut self.turn {
-                    turn.duration();
-                    if turn.is_written() {
-                        self.complete();
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn interrupted(&mut self, now: Instant) {
-        self.busy = false;
-        self.idle_since = Some(now);
-        if std::mem::take(&mut self.dropping) {
-            return;
-        }
-        let stray = self.stray.take().is_some_and(|since| now < since + LATE);
-        if stray && self.turn.as_ref().is_some_and(|turn| turn.is_untouched() && turn.pushes < PUSHES_MAX) {
-            tracing::warn!(
-                pid = self.pid,
-                "an interrupt met the turn after the one that it was for; it is pushed again"
-            );
-            return self.push_again(now);
-        }
-        // Whoever wanted it: claude has stopped, and no other end of the turn follows.
-        if let Some(turn) = self.turn.take_if(|turn| turn.stage == Stage::Running) {
-            self.forget(&turn);
-            self.events.push_back(DriverEvent::TurnEnded(TurnEnding::Interrupted(InterruptCause::Agent)));
-            if self.plugin_gone {
-                self.give_up();
-            }
-        }
     }
 
     fn show(&mut self, shown: Vec<String>) {

@@ -1,0 +1,81 @@
+//! What claude writes down: its log says that it stopped, its transcript has the rest.
+
+use std::time::Instant;
+
+use super::{Exchange, LATE, PUSHES_MAX};
+use crate::driver::DriverEvent;
+use crate::driver::claude_channel::transcript::Entry;
+use crate::driver::claude_channel::turn::Stage;
+use crate::protocol::{InterruptCause, TurnEnding};
+
+impl Exchange {
+    /// claude's log says that it stopped what it was at.
+    pub(in crate::driver::claude_channel) fn cancelled(&mut self, now: Instant) {
+        self.marks_due += 1;
+        if self.marks_due > 0 {
+            self.interrupted(now);
+        }
+    }
+
+    /// Takes an entry of the transcript.
+    pub(in crate::driver::claude_channel) fn entry(&mut self, now: Instant, entry: Entry) {
+        match entry {
+            Entry::Interrupted { .. } => {
+                self.marks_due -= 1;
+                if self.marks_due < 0 {
+                    self.interrupted(now);
+                }
+            }
+            Entry::Assistant(said) => {
+                if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage != Stage::Given) {
+                    turn.written(&said);
+                    if turn.is_written() {
+                        self.complete();
+                    }
+                }
+            }
+            Entry::QueuedCommand(content) => {
+                if let Some(turn) = &mut self.turn {
+                    // Older releases merge a steer without calling the hook.
+                    turn.take_steers(&content);
+                    if turn.is_written() {
+                        self.complete();
+                    }
+                }
+            }
+            Entry::TurnDuration => {
+                if let Some(turn) = &mut self.turn {
+                    turn.duration();
+                    if turn.is_written() {
+                        self.complete();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn interrupted(&mut self, now: Instant) {
+        self.busy = false;
+        self.idle_since = Some(now);
+        if std::mem::take(&mut self.dropping) {
+            return;
+        }
+        let stray = self.stray.take().is_some_and(|since| now < since + LATE);
+        if stray && self.turn.as_ref().is_some_and(|turn| turn.is_untouched() && turn.pushes < PUSHES_MAX) {
+            tracing::warn!(
+                pid = self.pid,
+                "an interrupt met the turn after the one that it was for; it is pushed again"
+            );
+            return self.push_again(now);
+        }
+        // Whoever wanted it: claude has stopped, and no other end of the turn follows.
+        if let Some(turn) = self.turn.take_if(|turn| turn.stage == Stage::Running) {
+            self.forget(&turn);
+            self.events.push_back(DriverEvent::TurnEnded(TurnEnding::Interrupted(InterruptCause::Agent)));
+            if self.plugin_gone {
+                self.give_up();
+            }
+        }
+    }
+}
