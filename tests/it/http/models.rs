@@ -34,11 +34,12 @@ async fn the_backends_are_the_models() {
     assert_eq!(ids, ["absent", "claude-channel", "claude-code", "claude-code-opus", "claude-code-sonnet", "mine"]);
     for model in data {
         assert_eq!(model["object"], "model");
-        assert_eq!(model["owned_by"], "claude-stream");
+        let driver = if model["id"] == "claude-channel" { "claude-channel" } else { "claude-stream" };
+        assert_eq!(model["owned_by"], driver);
         assert!(model["created"].is_u64());
         assert_eq!(model["ready"], json!(model["id"] != "absent"));
     }
-    assert_eq!(daemon.client.get("/v1/models/mine").await.json(), data[4]);
+    assert_eq!(daemon.client.get("/v1/models/mine").await.json(), data[5]);
     assert_eq!(daemon.client.get("/v1/models/gpt-4o").await.json()["id"], "claude-code-sonnet", "by an alias");
     assert_eq!(daemon.client.get("/v1/models/openai/gpt-5").await.json()["id"], "mine", "with a slash");
     assert_eq!(daemon.client.get("/v1/models/openai%2Fgpt-5").await.json()["id"], "mine");

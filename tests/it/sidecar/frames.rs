@@ -22,7 +22,7 @@ async fn hello_says_who_it_is() {
 async fn a_message_becomes_a_notification() {
     let (_hub, mut agent, mut wire, _) = connected().await;
     let meta = json!({ "chat_id": "c", "message_id": "m", "ts": "2026-11-20T00:00:00Z" });
-    let content = "/clear \"@x\" \u{0}\n<channel>ü";
+    let content = "/clear \u{0}\n<channel>ü";
     wire.send(json!({ "type": "inbound", "seq": 1, "content": content, "meta": meta })).await;
     let params = json!({ "content": content, "meta": meta });
     let expected = json!({ "jsonrpc": "2.0", "method": "notifications/claude/channel", "params": params });
