@@ -6,7 +6,7 @@ use turnmux::app::App;
 use turnmux::channel::sidecar::{self, SidecarError};
 use turnmux::cli::{self, Verb};
 use turnmux::config::{Config, Environment};
-use turnmux::process::stand_guard;
+use turnmux::process::{release_clean_pages, stand_guard};
 use turnmux::telemetry;
 
 fn main() -> ExitCode {
@@ -33,7 +33,7 @@ fn code_of(error: &anyhow::Error) -> ExitCode {
 
 fn run(verb: Verb) -> anyhow::Result<()> {
     let overrides = match verb {
-        Verb::Channel => return Ok(sidecar::run()?),
+        Verb::Channel => return Ok(sidecar::run(release_clean_pages)?),
         Verb::Guard(records) => return Ok(stand_guard(&records).map(drop)?),
         Verb::Serve(overrides) => overrides,
     };

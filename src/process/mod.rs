@@ -28,6 +28,7 @@
 //! turnmux's own nouns.
 
 mod child;
+mod clean;
 mod descendants;
 mod error;
 mod fifo;
@@ -68,6 +69,7 @@ mod tests_pty;
 mod tests_records;
 
 pub use child::{Child, ChildSignal, Exit};
+pub use clean::release_clean_pages;
 pub use error::{ProcessError, SpawnError};
 pub use fifo::Fifo;
 pub use find::{FindError, find_program};

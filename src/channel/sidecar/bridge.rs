@@ -27,6 +27,8 @@ pub(super) struct Bridge {
     pub(super) outbox: Outbox,
     /// Closed when the agent is gone.
     pub(super) said: mpsc::Receiver<Saying>,
+    /// Called after each greeting.
+    pub(super) started: fn(),
 }
 
 /// Why there is nothing more to carry.
@@ -91,6 +93,7 @@ impl Bridge {
             return Err(Parted::Closed(Closed::Cut));
         };
         self.outbox.reconnected(ack.received);
+        (self.started)();
         Ok(socket)
     }
 

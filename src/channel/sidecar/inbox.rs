@@ -108,8 +108,9 @@ impl Inbox {
 
 impl Arrivals {
     /// Hands everything to the agent, one after another, from the moment on when it is ready; until it is gone.
-    pub(super) async fn hand_over(mut self, ready: oneshot::Receiver<Peer<RoleServer>>) {
+    pub(super) async fn hand_over(mut self, ready: oneshot::Receiver<Peer<RoleServer>>, started: fn()) {
         let Ok(agent) = ready.await else { return };
+        started();
         let reads_files = agent.peer_info().is_none_or(|agent| mentions::act_in(&agent.client_info.version));
         while let Some(Arrived { mut notification, _place }) = self.0.recv().await {
             if reads_files && let ServerNotification::CustomNotification(custom) = &mut notification {

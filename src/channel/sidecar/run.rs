@@ -38,30 +38,31 @@ pub enum SidecarError {
     DaemonAway(String),
 }
 
-/// Runs until stdin ends; or until the daemon has been away for a minute.
+/// Runs until stdin ends; or until the daemon has been away for a minute. Calls `started` when a part of the start is over: each
+/// agent has such a helper, so it is to hold no memory that only its start needs.
 ///
 /// # Errors
 /// When it ends for any other reason than its agent's end.
-pub fn run() -> Result<(), SidecarError> {
+pub fn run(started: fn()) -> Result<(), SidecarError> {
     let place = Place::from_variables(|name| env::var_os(name))?;
     // Not by TURNMUX_LOG: below warnings the SDK logs what is said. An error means that there is a log already.
     let log = tracing_subscriber::fmt().with_max_level(Level::WARN).with_ansi(false).with_writer(io::stderr);
     let _ = log.try_init();
     // One thread, and one each for reading stdin and writing stdout where these are no pipes.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let result = runtime.block_on(carry(place));
+    let result = runtime.block_on(carry(place, started));
     // A thread may be reading stdin still, and would be waited for.
     runtime.shutdown_background();
     result
 }
 
-async fn carry(place: Place) -> Result<(), SidecarError> {
+async fn carry(place: Place, started: fn()) -> Result<(), SidecarError> {
     let url = place.url.clone();
     let (mouth, said, outbox) = outbox();
     let (inbox, arrivals) = inbox();
     let (server, ready) = Server::new(mouth);
-    let mut bridge = pin!(Bridge { place, inbox, outbox, said }.run());
-    let mut arrivals = pin!(arrivals.hand_over(ready));
+    let mut bridge = pin!(Bridge { place, inbox, outbox, said, started }.run());
+    let mut arrivals = pin!(arrivals.hand_over(ready, started));
     let mut served = pin!(serve(server));
     let mut is_handing_over = true;
     loop {

@@ -30,6 +30,12 @@ pub(in crate::driver) fn of_words(said: &str, spec: &BackendSpec) -> Option<Turn
     None
 }
 
+/// Whether claude would not begin a thread, for it has begun one under that id that it cannot resume: it was killed before it
+/// wrote down anything that was said.
+pub(in crate::driver) fn is_thread_taken(said: &str) -> bool {
+    said.contains("Error: Session ID ") && said.contains("is already in use")
+}
+
 /// A status of the model's service.
 pub(in crate::driver) fn of_status(
     status: u16,

@@ -9,7 +9,7 @@ use super::dialog::{self, Dialog, Keys};
 use super::launch::SIZE;
 use super::screen::Screen;
 use crate::driver::OpenRequest;
-use crate::driver::claude::failure::{laxer, of_words, sign_in};
+use crate::driver::claude::failure::{is_thread_taken, laxer, of_words, sign_in};
 use crate::process::Redactor;
 use crate::protocol::{BackendSpec, ErrorKind, Permission, TurnError, WorkspaceRoot};
 
@@ -145,11 +145,9 @@ impl Start {
         Look::Press(keys.bytes().to_vec())
     }
 
-    /// Whether claude would not begin a thread, for it has begun one under that id that it cannot resume: it was killed
-    /// before it wrote down anything that was said.
+    /// See [`is_thread_taken`].
     pub(super) fn refuses_thread(&self) -> bool {
-        let shown = self.screen.text();
-        shown.contains("Error: Session ID ") && shown.contains("is already in use")
+        is_thread_taken(&self.screen.text())
     }
 
     /// What is said of a process that ended by itself.

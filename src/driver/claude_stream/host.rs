@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::exchange::Exchange;
 use super::{ClaudeStream, launch};
+use crate::driver::claude::failure::is_thread_taken;
 use crate::driver::{Command, CommandKind, DriverEvent, OpenRequest};
 use crate::process::{
     Child, ChildSignal, Line, LineError, LineReader, Redactor, SpawnRequest, StderrTail, StopLadder, Supervisor,
 };
-use crate::protocol::{DriverEnd, ErrorKind, Limits, TurnError};
+use crate::protocol::{DriverEnd, ErrorKind, Limits, ThreadId, ThreadOrigin, TurnError};
 
 /// How much of claude's stderr is kept for error texts, in bytes.
 const TAIL_BYTES: usize = 4 << 10;
@@ -23,13 +24,29 @@ const TAIL_BYTES: usize = 4 << 10;
 /// Serves the attachment and ends it. The process is reaped when this returns.
 pub(in crate::driver) async fn run(
     driver: &ClaudeStream,
-    request: OpenRequest,
+    mut request: OpenRequest,
     commands: &mut mpsc::Receiver<Command>,
     events: &mpsc::Sender<DriverEvent>,
 ) -> DriverEnd {
-    match start(&driver.supervisor, &request).await {
-        Ok((child, tail)) => Host::new(child, tail, &request, driver.limits.clone(), commands, events).serve().await,
-        Err(error) => DriverEnd::Failed(error),
+    let (end, is_taken) = attend(driver, &request, commands, events).await;
+    if is_taken && matches!(request.origin, ThreadOrigin::New(_)) {
+        // Nothing that anybody was told is lost by another id; the turn says which it is when it begins.
+        request.origin = ThreadOrigin::New(ThreadId::generate());
+        return attend(driver, &request, commands, events).await.0;
+    }
+    end
+}
+
+/// One process. True beside the end when it would not begin a thread under that id.
+async fn attend(
+    driver: &ClaudeStream,
+    request: &OpenRequest,
+    commands: &mut mpsc::Receiver<Command>,
+    events: &mpsc::Sender<DriverEvent>,
+) -> (DriverEnd, bool) {
+    match start(&driver.supervisor, request).await {
+        Ok((child, tail)) => Host::new(child, tail, request, driver.limits.clone(), commands, events).serve().await,
+        Err(error) => (DriverEnd::Failed(error), false),
     }
 }
 
@@ -107,7 +124,8 @@ impl<'a> Host<'a> {
         host
     }
 
-    async fn serve(mut self) -> DriverEnd {
+    /// True beside the end when claude would not begin a thread under that id.
+    async fn serve(mut self) -> (DriverEnd, bool) {
         let over = loop {
             if let Some(error) = self.exchange.broken.take() {
                 break Over::Lost(Some(error));
@@ -158,7 +176,7 @@ impl<'a> Host<'a> {
     }
 
     /// Ends the process by the ladder, reading what it still prints so that it does not stand still.
-    async fn end(mut self, over: Over) -> DriverEnd {
+    async fn end(mut self, over: Over) -> (DriverEnd, bool) {
         if matches!(over, Over::Detached) && self.exchange.running() {
             self.exchange.interrupt_now();
             self.write_now();
@@ -202,17 +220,18 @@ impl<'a> Host<'a> {
                 "the agent printed lines that are no protocol"
             );
         }
-        match over {
-            Over::Detached => DriverEnd::Detached,
-            Over::Lost(Some(error)) => DriverEnd::Failed(error),
-            Over::Lost(None) => DriverEnd::Failed(if let Some(error) = self.exchange.broken.take() {
-                error
-            } else {
-                // Its stderr ended with it; what is still in the pipe is on its way to the tail.
-                let _ = timeout(self.limits.stop_eof, self.tail.ended()).await;
-                lost(&self.name, ready, report.status, &self.tail.tail())
-            }),
+        let error = match over {
+            Over::Detached => return (DriverEnd::Detached, false),
+            Over::Lost(error) => error.or_else(|| self.exchange.broken.take()),
+        };
+        if let Some(error) = error {
+            return (DriverEnd::Failed(error), false);
         }
+        // Its stderr ended with it; what is still in the pipe is on its way to the tail.
+        let _ = timeout(self.limits.stop_eof, self.tail.ended()).await;
+        let said = self.tail.tail();
+        let error = lost(&self.name, ready, report.status, &said);
+        (DriverEnd::Failed(error), !ready && is_thread_taken(&said))
     }
 
     /// Hands over events as long as there is room.

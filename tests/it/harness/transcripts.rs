@@ -55,6 +55,14 @@ impl Transcripts {
         std::fs::remove_dir_all(&self.folder).expect("the transcripts are there");
     }
 
+    /// Leaves only what claude writes first, which nobody said, as if it had been killed then.
+    pub(crate) fn lose_messages(&self, thread: &str) {
+        let path = self.folder.join(format!("{thread}.jsonl"));
+        let transcript = std::fs::read_to_string(&path).expect("a transcript");
+        let first = transcript.lines().next().expect("a line");
+        std::fs::write(path, format!("{first}\n")).expect("it can be written");
+    }
+
     /// claude's id of the newest message of its own in a thread.
     pub(crate) fn last_answer(&self, thread: &str) -> String {
         let transcript = std::fs::read_to_string(self.folder.join(format!("{thread}.jsonl"))).expect("a transcript");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::task::JoinSet;
 
-use super::{KEY, requests};
+use super::{KEY, error_code, requests};
 use crate::harness::{Claude, Daemon};
 
 in_terminal!(
@@ -13,6 +13,7 @@ in_terminal!(
     thinking_is_no_part_of_the_answer,
     turns_that_follow_each_other_keep_their_answers_apart,
     nothing_of_the_conversation_lies_with_the_daemon,
+    a_terminal_of_one_cell_changes_nothing,
 );
 
 /// The `::tool` directive for the plugin's own tool.
@@ -91,6 +92,37 @@ fn files(folder: &Path) -> Vec<(String, String)> {
         }
     }
     found
+}
+
+/// Resized behind the daemon's back, between turns and within one.
+async fn a_terminal_of_one_cell_changes_nothing(claude: Claude) {
+    let daemon = Daemon::claude(claude).start().await;
+    let session = daemon.client.session(KEY);
+    assert_eq!(session.ask("as ever").await.text(), "You said: as ever [turn 1]");
+    let terminal = std::fs::read_link(format!("/proc/{}/fd/0", daemon.agent(KEY).await)).expect("its terminal");
+    resize(&terminal, 1, 1).await;
+    assert_eq!(session.ask("in one cell").await.text(), "You said: in one cell [turn 2]");
+
+    let mut stream =
+        session.stream("::say \"one\\n\"\n::hold a\n::tool Bash {\"command\": \"echo two\"}\n::say three").await;
+    assert_eq!(stream.first_text().await, "one\n");
+    resize(&terminal, 40, 120).await;
+    resize(&terminal, 1, 1).await;
+    daemon.model.release("a");
+    assert!(stream.rest().await.0.ends_with("three"));
+
+    let mut stream = session.stream("::say \"begun\\n\"\n::hold b").await;
+    stream.first_text().await;
+    assert_eq!(daemon.client.post("/v1/chat/abort", &serde_json::json!({"session": KEY})).await.status, 200);
+    assert_eq!(error_code(&stream.rest().await.1), "turn_interrupted");
+    assert_eq!(session.ask("after it").await.text(), "You said: after it [turn 5]");
+}
+
+async fn resize(terminal: &Path, rows: u16, cols: u16) {
+    let size = [rows.to_string(), cols.to_string()];
+    let mut command = tokio::process::Command::new("stty");
+    command.arg("-F").arg(terminal).args(["rows", &size[0], "cols", &size[1]]);
+    assert!(command.status().await.expect("stty runs").success());
 }
 
 /// Once is enough, for eight of them take their time.

@@ -13,6 +13,7 @@ on_all!(
     claude_killed_in_a_turn_is_resumed,
     claude_killed_in_its_first_turn_is_resumed,
     claude_killed_before_it_wrote_anything_begins_again,
+    claude_killed_before_it_wrote_a_message_begins_again,
     a_thread_that_claude_has_lost_is_an_error_or_told_anew,
 );
 
@@ -120,6 +121,18 @@ async fn claude_killed_before_it_wrote_anything_begins_again(claude: Claude) {
     assert_eq!(second.text(), "You said: two [turn 1]");
     assert_eq!(second.header("x-turnmux-thread"), Some(&*thread));
     assert_eq!(daemon.client.session(KEY).ask("three").await.text(), "You said: three [turn 2]");
+}
+
+/// As above, when its file is there already: 2.1.197 then neither resumes the thread nor begins it again.
+async fn claude_killed_before_it_wrote_a_message_begins_again(claude: Claude) {
+    let daemon = Daemon::claude(claude).start().await;
+    let transcripts = daemon.transcripts();
+    let thread = killed_in_the_first_turn(&daemon, &transcripts).await;
+    transcripts.lose_messages(&thread);
+    assert_eq!(daemon.client.session(KEY).ask("two").await.text(), "You said: two [turn 1]");
+    let third = daemon.client.session(KEY).ask("three").await;
+    assert_eq!(third.text(), "You said: three [turn 2]");
+    assert_eq!(third.header("x-turnmux-thread"), daemon.session(KEY).await.unwrap()["thread"].as_str());
 }
 
 /// A thread with something in it is another matter: what is lost is said, unless the caller brings it along.

@@ -1,6 +1,7 @@
 //! `turnmux channel`, the server that claude starts for the plugin: how soon it answers, for claude waits for that, and what
-//! it takes of memory once it is connected.
+//! it takes of memory at work.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use turnmux::channel::sidecar::VARIABLES;
 use turnmux::channel::{ChannelEvent, Hub, HubConfig, Member};
 
@@ -18,10 +20,10 @@ use super::numbers::Times;
 use super::programs::{Program, built};
 use super::report::Report;
 
-const KIB_MAX: u64 = 6 * 1024;
+const KIB_MAX: u64 = 6_000_000 / 1024;
 const ANSWER_MAX: Duration = Duration::from_millis(10);
-/// How long the server may take to connect.
-const CONNECT_WAIT: Duration = Duration::from_secs(10);
+/// How long the server may take to connect, or to carry a message.
+const EVENT_WAIT: Duration = Duration::from_secs(10);
 
 /// What the plugin's servers connect to, as in the daemon.
 pub(crate) struct Door {
@@ -69,7 +71,13 @@ pub(crate) fn measure(door: &Door, runs: usize, report: &mut Report) -> anyhow::
     Ok(most_kib)
 }
 
-/// One server, from its start until it is connected. Gives its RSS and what of it is its own, in KiB.
+/// What the server says next to the daemon.
+fn next(door: &Door, member: &mut Member) -> anyhow::Result<ChannelEvent> {
+    let event = door.runtime.block_on(async { timeout(EVENT_WAIT, member.events.recv()).await });
+    event.context("the plugin's server says nothing")?.context("the plugin's server is lost")
+}
+
+/// One server, from its start until it has carried a message each way. Gives its RSS and what of it is its own, in KiB.
 #[expect(clippy::disallowed_methods, reason = "the bench is a program of its own, which starts what it measures")]
 fn once(door: &Door, answered: &mut Times) -> anyhow::Result<(u64, u64)> {
     let mut member = door.enlist("bench::sidecar");
@@ -90,12 +98,20 @@ fn once(door: &Door, answered: &mut Times) -> anyhow::Result<(u64, u64)> {
     anyhow::ensure!(line.contains("\"result\""), "the plugin's server answered {line:?}");
 
     writeln!(stdin, "{}", json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))?;
-    let connected = door.runtime.block_on(async { tokio::time::timeout(CONNECT_WAIT, member.events.recv()).await });
-    let event = connected.context("the plugin's server did not connect")?;
-    anyhow::ensure!(
-        matches!(event, Some(ChannelEvent::Connected { .. })),
-        "the plugin's server did not connect, but {event:?}"
-    );
+    let event = next(door, &mut member)?;
+    anyhow::ensure!(matches!(event, ChannelEvent::Connected { .. }), "the plugin's server did not connect: {event:?}");
+
+    // A message in and a reply out, as in a session at work.
+    member.push("a question".to_owned(), BTreeMap::new())?;
+    line.clear();
+    stdout.read_line(&mut line)?;
+    anyhow::ensure!(line.contains("a question"), "the plugin's server said {line:?}");
+    let reply = json!({"name": "reply", "arguments": {"text": "an answer"}});
+    writeln!(stdin, "{}", json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": reply}))?;
+    let event = next(door, &mut member)?;
+    anyhow::ensure!(matches!(event, ChannelEvent::Reply { .. }), "the plugin's server did not reply: {event:?}");
+    line.clear();
+    stdout.read_line(&mut line)?;
     let kib = (rss_kib(program.pid())?, own_kib(program.pid())?);
     drop(stdin);
     program.end(None)?;

@@ -217,6 +217,22 @@ fn a_long_permission_dialog_is_recognised_by_its_end() {
     assert_eq!(seen(&lines), None, "words of the model, with the prompt not painted yet");
 }
 
+/// Whatever claude prints, a screen too small for it shows no dialog that could be answered.
+#[test]
+fn one_cell_shows_no_dialog() {
+    for (release, name, ..) in all() {
+        let Some(bytes) = recording(release, name) else { continue };
+        for resized_at in [0, bytes.len() / 2, bytes.len()] {
+            let mut screen = Screen::new(50, 160);
+            screen.feed(&bytes[..resized_at]);
+            screen.resize(1, 1);
+            screen.feed(&bytes[resized_at..]);
+            assert_eq!(screen.dialog(), None, "{release}-{name}");
+            assert!(screen.text().chars().count() <= 1, "{release}-{name}: {:?}", screen.text());
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
