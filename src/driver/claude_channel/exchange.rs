@@ -364,6 +364,13 @@ impl Exchange {
         }
     }
 
+    /// Ends the turn if nothing more of it is to come.
+    fn settle(&mut self) {
+        if !self.dropping && self.turn.as_ref().is_some_and(Turn::is_written) {
+            self.complete();
+        }
+    }
+
     /// The transcript has all of the turn, or does not get it.
     fn complete(&mut self) {
         let Some(turn) = self.turn.take() else { return };

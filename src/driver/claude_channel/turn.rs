@@ -9,7 +9,7 @@ use super::displayed::Displayed;
 use super::failure;
 use super::transcript::{Said, TurnUsage};
 use crate::driver::claude::tools;
-use crate::protocol::{BackendSpec, EventKind, FinishReason, TurnEnding, TurnId};
+use crate::protocol::{BackendSpec, EventKind, FinishReason, InterruptCause, TurnEnding, TurnId};
 use crate::wire::claude_hooks::HookInput;
 
 /// How long the end of a turn waits for the transcript, which claude writes in batches up to 0.2 s later.
@@ -71,6 +71,8 @@ pub(super) enum Ended {
     Stopped,
     /// With an error: a word for it, and claude's own words.
     Failed { error: String, words: String },
+    /// Not by itself.
+    Interrupted,
 }
 
 impl Turn {
@@ -164,6 +166,7 @@ impl Turn {
         let told = match ended {
             Ended::Stopped => self.last.trim(),
             Ended::Failed { words, .. } => words.trim(),
+            Ended::Interrupted => return self.steers.is_empty(),
         };
         self.steers.is_empty()
             && (self.duration_written
@@ -177,13 +180,17 @@ impl Turn {
 
     /// How long to wait for that.
     pub(super) fn patience(&self) -> Duration {
-        if self.steers.is_empty() { WRITTEN_WITHIN } else { STEER_WITHIN }
+        let is_interrupted = self.stage == Stage::Ended(Ended::Interrupted);
+        if self.steers.is_empty() && !is_interrupted { WRITTEN_WITHIN } else { STEER_WITHIN }
     }
 
     /// The ending, and the steps before it.
     pub(super) fn finish(mut self, spec: &BackendSpec) -> (Vec<EventKind>, TurnEnding) {
         let mut finish = self.finish;
         let mut late = Vec::new();
+        if self.stage == Stage::Ended(Ended::Interrupted) {
+            return (Vec::new(), TurnEnding::Interrupted(InterruptCause::Agent));
+        }
         if let Stage::Ended(Ended::Failed { error, words }) = &self.stage {
             // An answer that is too long is an answer: claude's words about it are none of it.
             if error != failure::TOO_LONG {

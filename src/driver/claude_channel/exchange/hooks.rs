@@ -19,7 +19,7 @@ impl Exchange {
             return Reply::Empty;
         }
         match &*input.name {
-            "UserPromptSubmit" => self.submitted(input),
+            "UserPromptSubmit" => self.submitted(now, input),
             "MessageDisplay" => {
                 self.at_work(now);
                 if let Some((turn, message)) = self.ours().zip(input.message_id.as_deref()) {
@@ -51,7 +51,8 @@ impl Exchange {
 
     /// The turn that what claude does now belongs to, if it is ours.
     pub(super) fn ours(&mut self) -> Option<&mut Turn> {
-        self.turn.as_mut().filter(|turn| turn.stage != Stage::Given && !self.dropping)
+        let is_at_work = |stage: &Stage| !matches!(stage, Stage::Given | Stage::Ended(Ended::Interrupted));
+        self.turn.as_mut().filter(|turn| is_at_work(&turn.stage) && !self.dropping)
     }
 
     /// claude does something, unless this is told late.
@@ -59,7 +60,7 @@ impl Exchange {
         self.busy |= self.idle_since.is_none_or(|since| now >= since + LATE);
     }
 
-    fn submitted(&mut self, input: &HookInput<'_>) {
+    fn submitted(&mut self, now: Instant, input: &HookInput<'_>) {
         self.busy = true;
         let push = input.prompt.as_deref().and_then(push_of);
         let Some(push) = push else {
@@ -68,6 +69,11 @@ impl Exchange {
         };
         if let Some(turn) = &mut self.turn {
             if turn.take_steers(input.prompt.as_deref().unwrap_or_default()) {
+                if turn.stage == Stage::Ended(Ended::Interrupted) {
+                    // claude begins what waited by itself. The turn is over when that is.
+                    turn.since = now;
+                    return self.drop_start();
+                }
                 // It was merged into the running turn, or is what the turn goes on with.
                 if turn.go_on() && turn.interrupted {
                     self.acts.push_back(Act::Keys(ESCAPE));
@@ -90,12 +96,17 @@ impl Exchange {
                 return;
             }
             tracing::warn!(pid = self.pid, "a message began a second time; it is interrupted");
-            self.dropping = true;
-            self.acts.push_back(Act::Keys(ESCAPE));
+            self.drop_start();
             if self.turn.as_ref().is_some_and(|turn| matches!(turn.stage, Stage::Ended(_))) {
                 self.complete();
             }
         }
+    }
+
+    /// What claude has just begun is nobody's.
+    fn drop_start(&mut self) {
+        self.dropping = true;
+        self.acts.push_back(Act::Keys(ESCAPE));
     }
 
     fn begin(&mut self, input: &HookInput<'_>) {
@@ -143,7 +154,7 @@ impl Exchange {
         self.idle_since = Some(now);
         if std::mem::take(&mut self.dropping) {
             self.stray = Some(now);
-            return;
+            return self.settle();
         }
         let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) else { return };
         if turn.interrupted {
@@ -154,10 +165,7 @@ impl Exchange {
         last.clone_into(&mut turn.last);
         turn.since = now;
         turn.stage = Stage::Ended(ended);
-        let is_written = turn.is_written();
         self.show(shown);
-        if is_written {
-            self.complete();
-        }
+        self.settle();
     }
 }

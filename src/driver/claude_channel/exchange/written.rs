@@ -3,10 +3,8 @@
 use std::time::Instant;
 
 use super::{Exchange, LATE, PUSHES_MAX};
-use crate::driver::DriverEvent;
 use crate::driver::claude_channel::transcript::Entry;
-use crate::driver::claude_channel::turn::Stage;
-use crate::protocol::{InterruptCause, TurnEnding};
+use crate::driver::claude_channel::turn::{Ended, Stage};
 
 impl Exchange {
     /// claude's log says that it stopped what it was at.
@@ -29,26 +27,20 @@ impl Exchange {
             Entry::Assistant(said) => {
                 if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage != Stage::Given) {
                     turn.written(&said);
-                    if turn.is_written() {
-                        self.complete();
-                    }
+                    self.settle();
                 }
             }
             Entry::QueuedCommand(content) => {
                 if let Some(turn) = &mut self.turn {
                     // Older releases merge a steer without calling the hook.
                     turn.take_steers(&content);
-                    if turn.is_written() {
-                        self.complete();
-                    }
+                    self.settle();
                 }
             }
             Entry::TurnDuration => {
                 if let Some(turn) = &mut self.turn {
                     turn.duration();
-                    if turn.is_written() {
-                        self.complete();
-                    }
+                    self.settle();
                 }
             }
             _ => {}
@@ -59,7 +51,7 @@ impl Exchange {
         self.busy = false;
         self.idle_since = Some(now);
         if std::mem::take(&mut self.dropping) {
-            return;
+            return self.settle();
         }
         let stray = self.stray.take().is_some_and(|since| now < since + LATE);
         if stray && self.turn.as_ref().is_some_and(|turn| turn.is_untouched() && turn.pushes < PUSHES_MAX) {
@@ -70,12 +62,10 @@ impl Exchange {
             return self.push_again(now);
         }
         // Whoever wanted it: claude has stopped, and no other end of the turn follows.
-        if let Some(turn) = self.turn.take_if(|turn| turn.stage == Stage::Running) {
-            self.forget(&turn);
-            self.events.push_back(DriverEvent::TurnEnded(TurnEnding::Interrupted(InterruptCause::Agent)));
-            if self.plugin_gone {
-                self.give_up();
-            }
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) {
+            turn.stage = Stage::Ended(Ended::Interrupted);
+            turn.since = now;
+            self.settle();
         }
     }
 }

@@ -98,7 +98,21 @@ fn a_steer_of_an_interrupted_turn_is_stopped_when_it_begins() {
     let late = play.pushes[1];
     play.submit(&[late]);
     assert_eq!(play.acts(), r"keys \x1b");
-    assert_eq!(play.events(), "acked, acked, interrupted Agent");
+    play.piece("late", 0, "nobody asked", true);
+    assert_eq!(play.events(), "acked, acked", "what is pushed now would meet the steer");
+    play.stop("nobody asked");
+    assert_eq!(play.events(), "interrupted Agent");
+}
+
+#[test]
+fn a_steer_that_never_begins_holds_up_an_interrupt_for_a_moment_only() {
+    let mut play = Play::running();
+    play.steer();
+    play.command(CommandKind::Interrupt);
+    play.cancelled();
+    assert_eq!(play.events(), "acked, acked");
+    play.pass(2_000);
+    assert_eq!(play.events(), "interrupted Agent");
 }
 
 #[test]
