@@ -73,7 +73,7 @@ struct Counts {
 }
 
 const FULL: Counts = Counts {
-    warm_turns: 80,
+    warm_turns: 120,
     print_runs: 10,
     own_turns: 3_000,
     load_s: 20,

@@ -20,6 +20,8 @@ use super::servers::{Daemon, Model};
 const RATIO_MAX: f64 = 1.1;
 /// How many times as long a process per question has to take.
 const PRINT_RATIO_MIN: f64 = 12.0;
+/// How many times the processes are started anew: two claudes that do the same differ by a tenth.
+const PAIRS: usize = 4;
 /// Turns before those that count.
 const WARM_UP: usize = 5;
 /// What is asked.
@@ -29,28 +31,10 @@ const TEXT: &str = "hello there";
 pub(crate) fn measure(claude: &Path, turns: usize, runs: usize, report: &mut Report) -> anyhow::Result<()> {
     let model = Model::start()?;
     let scratch = Scratch::new(&Agent::Claude { program: claude.to_owned(), model: model.url.clone() })?;
-    let daemon = Daemon::start(&scratch)?;
-    let mut client = Client::connect(&daemon.address, "bench::warm", TEXT)?;
-    let mut direct = Direct::start(&scratch, TEXT)?;
-    for _ in 0..WARM_UP {
-        client.turn().context(scratch.complaints())?;
-        direct.turn(&scratch)?;
-    }
-
     let (mut through, mut without) = (Times::default(), Times::default());
-    for turn in 0..turns {
-        for turnmux in [turn % 2 == 0, turn % 2 != 0] {
-            let (seen, times) = if turnmux {
-                (client.turn().context(scratch.complaints())?, &mut through)
-            } else {
-                (direct.turn(&scratch)?, &mut without)
-            };
-            times.add(seen.sent_ns, seen.first_ns);
-        }
+    for _ in 0..PAIRS {
+        pair(&scratch, turns / PAIRS, &mut through, &mut without)?;
     }
-    drop(client);
-    direct.stop()?;
-    daemon.stop()?;
 
     let mut print = Times::default();
     for _ in 0..runs {
@@ -70,6 +54,30 @@ pub(crate) fn measure(claude: &Path, turns: usize, runs: usize, report: &mut Rep
     let limit = format!("≥ {PRINT_RATIO_MIN}");
     report.limit("claude -p ÷ turnmux, medians", &format!("{saved:.1}"), &limit, saved >= PRINT_RATIO_MIN)?;
     Ok(())
+}
+
+/// One process of each kind, which take turns.
+fn pair(scratch: &Scratch, turns: usize, through: &mut Times, without: &mut Times) -> anyhow::Result<()> {
+    let daemon = Daemon::start(scratch)?;
+    let mut client = Client::connect(&daemon.address, "bench::warm", TEXT)?;
+    let mut direct = Direct::start(scratch, TEXT)?;
+    for _ in 0..WARM_UP {
+        client.turn().context(scratch.complaints())?;
+        direct.turn(scratch)?;
+    }
+    for turn in 0..turns {
+        for turnmux in [turn % 2 == 0, turn % 2 != 0] {
+            let (seen, times) = if turnmux {
+                (client.turn().context(scratch.complaints())?, &mut *through)
+            } else {
+                (direct.turn(scratch)?, &mut *without)
+            };
+            times.add(seen.sent_ns, seen.first_ns);
+        }
+    }
+    drop(client);
+    direct.stop()?;
+    daemon.stop()
 }
 
 /// A process for one question: when it was started, and when its first text had come.
