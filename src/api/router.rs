@@ -68,7 +68,7 @@ impl Api {
         let (parts, incoming) = request.into_parts();
         let (headers, access) = (&parts.headers, &self.config.access);
         access.check_door(headers)?;
-        let path = parts.uri.path();
+        let (path, query) = (parts.uri.path(), parts.uri.query());
         let route = Route::find(path)?.ok_or_else(|| ApiError::no_route(path))?;
         let allow = route.method();
         if parts.method.as_str() != allow {
@@ -83,6 +83,10 @@ impl Api {
             Route::Model(name) => openai::model(self, &name),
             Route::Sessions => Ok(control::list(self, &tenant)),
             Route::Session(key) => control::close(self, tenant, &key).await,
+            Route::SessionEvents(key) => control::of_session(self, tenant, headers, query, &key),
+            Route::SessionTurns(key) => control::turns(self, tenant, &key),
+            Route::Turn(id) => control::turn(self, &tenant, &id),
+            Route::TurnEvents(id) => control::of_turn(self, &tenant, headers, query, &id),
             Route::Abort => control::abort(self, tenant, &body().await?).await,
             Route::Reset => control::reset(self, tenant, &body().await?).await,
             Route::Health => Ok(control::health(self)),
@@ -99,6 +103,10 @@ enum Route {
     Model(String),
     Sessions,
     Session(String),
+    SessionEvents(String),
+    SessionTurns(String),
+    Turn(String),
+    TurnEvents(String),
     Abort,
     Reset,
 }
@@ -115,6 +123,10 @@ impl Route {
             ["v1", "models", name @ ..] => Self::Model(decoded(&name.join("/"))?),
             ["v1", "sessions"] => Self::Sessions,
             ["v1", "sessions", key] => Self::Session(decoded(key)?),
+            ["v1", "sessions", key, "events"] => Self::SessionEvents(decoded(key)?),
+            ["v1", "sessions", key, "turns"] => Self::SessionTurns(decoded(key)?),
+            ["v1", "turns", id] => Self::Turn(decoded(id)?),
+            ["v1", "turns", id, "events"] => Self::TurnEvents(decoded(id)?),
             ["v1", "chat", "abort"] => Self::Abort,
             ["v1", "chat", "session", "reset"] => Self::Reset,
             _ => return Ok(None),
@@ -126,7 +138,14 @@ impl Route {
         match self {
             Self::Chat | Self::Abort | Self::Reset => "POST",
             Self::Session(_) => "DELETE",
-            Self::Health | Self::Models | Self::Model(_) | Self::Sessions => "GET",
+            Self::Health
+            | Self::Models
+            | Self::Model(_)
+            | Self::Sessions
+            | Self::SessionEvents(_)
+            | Self::SessionTurns(_)
+            | Self::Turn(_)
+            | Self::TurnEvents(_) => "GET",
         }
     }
 }

@@ -132,6 +132,7 @@ fn limits(limits: Limits, layers: &[Layer]) -> Result<Limits, ConfigError> {
     }
     // The first line of a claude is some ten KiB long already.
     within(limits.line_bytes, 64 << 10, 1 << 30, &["limits", "line_bytes"], layers)?;
+    within(limits.events_bytes, 1 << 20, 64 << 30, &["limits", "events_bytes"], layers)?;
     within(limits.body_bytes, 1 << 10, 1 << 30, &["limits", "body_bytes"], layers)?;
     Ok(limits)
 }

@@ -155,6 +155,9 @@ struct LimitKeys {
     /// One request body: bytes, or a size such as `64MiB`; 1 KiB to 1 GiB. Default: `64MiB`.
     #[serde(deserialize_with = "size")]
     body_bytes: usize,
+    /// Events of all sessions that are kept for those who watch, about: bytes, or a size; 1 MiB to 64 GiB. Default: `32MiB`.
+    #[serde(deserialize_with = "size")]
+    events_bytes: usize,
 }
 
 /// `[backends.<id>]`. Where a default is named, it is that of a backend which inherits nothing (see `backends.rs`).

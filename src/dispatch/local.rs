@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use super::{BackendView, Counts, Dispatch, Refusal};
 use crate::driver::catalog::Catalog;
 use crate::protocol::{BackendId, BackendSpec, SessionKey, TenantId, TurnId, TurnRequest};
-use crate::session::{Accepted, Interrupted, Job, Registry, SessionView};
+use crate::session::{Accepted, Interrupted, Job, Observer, Registry, SessionView, TurnView, WatchError};
 
 /// What [`Local`] goes by.
 pub struct LocalConfig {
@@ -102,6 +102,22 @@ impl Dispatch for Local {
 
     fn close<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool> {
         Box::pin(self.registry.close(key))
+    }
+
+    fn watch(&self, key: &SessionKey, after: Option<u64>) -> Result<Observer, WatchError> {
+        self.registry.watch(key, after)
+    }
+
+    fn watch_turn(&self, tenant: &TenantId, turn: TurnId, after: Option<u64>) -> Result<Observer, WatchError> {
+        self.registry.watch_turn(tenant, turn, after)
+    }
+
+    fn turn(&self, tenant: &TenantId, turn: TurnId) -> Option<TurnView> {
+        self.registry.turn(tenant, turn)
+    }
+
+    fn turns(&self, key: &SessionKey) -> Option<Vec<TurnView>> {
+        self.registry.turns(key)
     }
 
     fn sessions(&self, tenant: &TenantId) -> Vec<SessionView> {

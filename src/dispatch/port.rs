@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::protocol::{BackendId, SessionKey, TenantId, TurnError, TurnId, TurnRequest};
-use crate::session::{Accepted, Denial, Interrupted, SessionView};
+use crate::session::{Accepted, Denial, Interrupted, Observer, SessionView, TurnView, WatchError};
 
 /// Why a turn is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,24 @@ pub trait Dispatch: Send + Sync + 'static {
 
     /// Ends the session and forgets it. False when there is no such session.
     fn close<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool>;
+
+    /// Watches a session: what comes after event `after`, or from now on.
+    ///
+    /// # Errors
+    /// When there is no such session, or `after` is in the future.
+    fn watch(&self, key: &SessionKey, after: Option<u64>) -> Result<Observer, WatchError>;
+
+    /// Watches a turn: what comes after event `after`, or from its beginning; up to its ending.
+    ///
+    /// # Errors
+    /// When nothing is known of such a turn, or `after` is in the future.
+    fn watch_turn(&self, tenant: &TenantId, turn: TurnId, after: Option<u64>) -> Result<Observer, WatchError>;
+
+    /// A turn, as far as it is known.
+    fn turn(&self, tenant: &TenantId, turn: TurnId) -> Option<TurnView>;
+
+    /// The turns that are known of a session, oldest first; none when there is no such session.
+    fn turns(&self, key: &SessionKey) -> Option<Vec<TurnView>>;
 
     /// The tenant's sessions.
     fn sessions(&self, tenant: &TenantId) -> Vec<SessionView>;

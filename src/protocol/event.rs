@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ThreadId, TurnEnding, TurnError, TurnId};
+use super::{ThreadId, TurnEnding, TurnError, TurnId, Usage};
 
 /// One step, numbered without gaps within its session.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,10 +25,16 @@ pub enum EventKind {
         /// The thread that the turn belongs to.
         thread: ThreadId,
     },
+    /// What the user says; the turn's first event.
+    UserText(String),
     /// More of the answer.
     TextDelta(String),
     /// More of the visible thinking.
     ReasoningDelta(String),
+    /// A whole message of the answer, whose pieces came before.
+    AssistantText(String),
+    /// A whole piece of visible thinking, whose pieces came before.
+    Reasoning(String),
     /// The agent uses a tool.
     ToolUse {
         /// The agent's id of this call.
@@ -68,6 +74,8 @@ pub enum EventKind {
     },
     /// The final text differs from the deltas; the final text counts.
     TextMismatch,
+    /// What the turn took; stands before the ending of a turn that was completed.
+    Usage(Usage),
     /// The turn's one ending.
     Ended(TurnEnding),
 }

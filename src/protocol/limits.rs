@@ -29,6 +29,8 @@ pub struct Limits {
     pub line_bytes: usize,
     /// One request body, in bytes.
     pub body_bytes: usize,
+    /// Events of all sessions that are kept for those who watch, in bytes, about.
+    pub events_bytes: usize,
 }
 
 impl Default for Limits {
@@ -51,6 +53,7 @@ impl Default for Limits {
             // peers fail at 1 MiB; a tool result with an image is tens of MiB.
             line_bytes: 64 << 20,
             body_bytes: 64 << 20,
+            events_bytes: 32 << 20,
         }
     }
 }

@@ -7,11 +7,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::capacity::{Capacity, Member, Place};
+use super::compose::Composer;
 use super::delivery::Readers;
+use super::journal::Writer;
 use super::machine::{After, Denial, Effect, Input, Job, Machine, Policy};
 use super::registry::{Accepted, Live};
 use crate::driver::{Attachment, Command, CommandKind, DriverEvent};
-use crate::protocol::{DriverEnd, ErrorKind, Event, EventKind, TurnEnding, TurnError, TurnId};
+use crate::protocol::{BackendId, DriverEnd, ErrorKind, Event, EventKind, TurnEnding, TurnError, TurnId};
 use crate::store::{SessionRecord, SessionStore};
 
 /// Messages that may wait for a session's task; it never makes them wait for anything but each other.
@@ -41,12 +43,22 @@ pub(super) enum SubmitReply {
     Moved(Box<Job>),
 }
 
+/// A turn that the machine has not answered yet.
+struct Submitted {
+    turn: TurnId,
+    backend: BackendId,
+    input: String,
+    reply: oneshot::Sender<SubmitReply>,
+}
+
 /// One session's task.
 pub(super) struct Actor {
     machine: Machine,
     inbox: mpsc::Receiver<Message>,
     store: Arc<dyn SessionStore>,
     readers: Readers,
+    journal: Writer,
+    composer: Composer,
     seq: u64,
     attachment: Option<Attachment>,
     pid: Option<u32>,
@@ -55,7 +67,7 @@ pub(super) struct Actor {
     member: Member,
     place: Option<Place>,
     ticket: Option<oneshot::Receiver<Place>>,
-    replies: Vec<(TurnId, oneshot::Sender<SubmitReply>)>,
+    submitted: Vec<Submitted>,
     finishing: Vec<oneshot::Sender<()>>,
     watching: Vec<(TurnId, oneshot::Sender<()>)>,
     live: watch::Sender<Live>,
@@ -82,6 +94,7 @@ impl Actor {
         policy: Policy,
         inbox: mpsc::Receiver<Message>,
         store: Arc<dyn SessionStore>,
+        journal: Writer,
         capacity: &Capacity,
         live: watch::Sender<Live>,
         unlist: Box<dyn FnOnce() + Send>,
@@ -92,13 +105,15 @@ impl Actor {
             inbox,
             store,
             readers: Readers::default(),
+            journal,
+            composer: Composer::default(),
             attachment: None,
             pid: None,
             held: false,
             member: capacity.join(),
             place: None,
             ticket: None,
-            replies: Vec::new(),
+            submitted: Vec::new(),
             finishing: Vec::new(),
             watching: Vec::new(),
             live,
@@ -185,7 +200,8 @@ impl Actor {
     fn message(&mut self, message: Message) {
         match message {
             Message::Submit { job, reply } => {
-                self.replies.push((job.turn, reply));
+                let (turn, backend, input) = (job.turn, job.spec.id.clone(), job.request.input.clone());
+                self.submitted.push(Submitted { turn, backend, input, reply });
                 self.feed(Input::Submit(job));
             }
             Message::Interrupt { turn, reply } => {
@@ -247,9 +263,18 @@ impl Actor {
             Effect::Accept { turn, thread } => {
                 tracing::debug!(session = %self.machine.record().key, %turn, "turn accepted");
                 let accepted = Accepted { turn, thread, reader: self.readers.open(turn) };
-                self.reply(turn, SubmitReply::Accepted(accepted));
+                if let Some(submitted) = self.take_submitted(turn) {
+                    self.journal.accepted(turn, submitted.backend);
+                    self.log(turn, EventKind::UserText(submitted.input));
+                    // A submitter that has left drops its reader with the answer, which the next round notices.
+                    let _ = submitted.reply.send(SubmitReply::Accepted(accepted));
+                }
             }
-            Effect::Deny { turn, denial } => self.reply(turn, SubmitReply::Denied(denial)),
+            Effect::Deny { turn, denial } => {
+                if let Some(submitted) = self.take_submitted(turn) {
+                    let _ = submitted.reply.send(SubmitReply::Denied(denial));
+                }
+            }
             Effect::AcquirePlace => match self.member.acquire() {
                 Ok(place) => {
                     self.place = Some(place);
@@ -298,7 +323,9 @@ impl Actor {
     }
 
     fn emit(&mut self, turn: TurnId, kind: EventKind) {
-        self.seq += 1;
+        for kind in self.composer.before(turn, &kind) {
+            self.log(turn, kind);
+        }
         if matches!(kind, EventKind::Started { .. }) {
             tracing::debug!(session = %self.machine.record().key, %turn, "turn began");
         }
@@ -313,7 +340,7 @@ impl Actor {
                 TurnEnding::Failed(error) => tracing::warn!(%session, %turn, %error, "turn failed"),
             }
         }
-        self.readers.deliver(Event { seq: self.seq, turn, kind });
+        self.log(turn, kind);
         if ended {
             for (_, ended) in self.watching.extract_if(.., |(watched, _)| *watched == turn) {
                 let _ = ended.send(());
@@ -321,11 +348,14 @@ impl Actor {
         }
     }
 
-    fn reply(&mut self, turn: TurnId, answer: SubmitReply) {
-        if let Some(at) = self.replies.iter().position(|(waiting, _)| *waiting == turn) {
-            // A submitter that has left drops its reader with the answer, which the next round notices.
-            let _ = self.replies.swap_remove(at).1.send(answer);
-        }
+    fn log(&mut self, turn: TurnId, kind: EventKind) {
+        self.seq += 1;
+        self.readers.deliver(self.journal.append(Event { seq: self.seq, turn, kind }));
+    }
+
+    fn take_submitted(&mut self, turn: TurnId) -> Option<Submitted> {
+        let at = self.submitted.iter().position(|submitted| submitted.turn == turn)?;
+        Some(self.submitted.swap_remove(at))
     }
 
     fn publish(&self) {

@@ -1,6 +1,7 @@
 //! The hand-off of a turn's events to whoever reads them: bounded, and the pressure of a slow reader goes back to the agent.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::StreamExt as _;
@@ -9,7 +10,8 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::protocol::{Event, EventKind, TurnId};
+use super::journal::Logged;
+use crate::protocol::{EventKind, TurnId};
 
 /// Events that may wait for one reader. A reader that is that far behind holds up its agent.
 pub const READER_MAX: usize = 64;
@@ -17,19 +19,19 @@ pub const READER_MAX: usize = 64;
 /// The reading end of one turn. Dropping it tells the session that nobody reads the turn any more.
 #[derive(Debug)]
 pub struct EventReader {
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Arc<Logged>>,
     _alive: oneshot::Sender<()>,
 }
 
 impl EventReader {
     /// The next event. After [`EventKind::Ended`] there is none; none before it means that the session let this reader
     /// go, because it took nothing for `limits.reader_stall`.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub async fn next(&mut self) -> Option<Arc<Logged>> {
         self.events.recv().await
     }
 
     /// The same for whoever polls.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Logged>>> {
         self.events.poll_recv(cx)
     }
 }
@@ -37,9 +39,9 @@ impl EventReader {
 /// The writing ends, one for each turn that has not ended.
 #[derive(Default)]
 pub(super) struct Readers {
-    open: HashMap<TurnId, mpsc::Sender<Event>>,
+    open: HashMap<TurnId, mpsc::Sender<Arc<Logged>>>,
     /// What did not fit. The session takes nothing more from the agent until this is gone, so it stays small.
-    held: VecDeque<Event>,
+    held: VecDeque<Arc<Logged>>,
     stalled_since: Option<Instant>,
     gone: FuturesUnordered<BoxFuture<'static, TurnId>>,
 }
@@ -59,24 +61,24 @@ impl Readers {
     }
 
     /// Hands over an event, or holds it. An ending closes the reader behind it.
-    pub(super) fn deliver(&mut self, event: Event) {
-        if self.held.iter().any(|held| held.turn == event.turn) {
-            self.held.push_back(event);
+    pub(super) fn deliver(&mut self, logged: Arc<Logged>) {
+        if self.held.iter().any(|held| held.event.turn == logged.turn) {
+            self.held.push_back(logged);
             return;
         }
-        let Some(sender) = self.open.get(&event.turn) else { return };
-        let last = matches!(event.kind, EventKind::Ended(_));
-        let turn = event.turn;
-        match sender.try_send(event) {
+        let Some(sender) = self.open.get(&logged.turn) else { return };
+        let last = matches!(logged.kind, EventKind::Ended(_));
+        let turn = logged.turn;
+        match sender.try_send(logged) {
             Ok(()) if last => {
                 self.open.remove(&turn);
             }
             // That a reader has left is for `left` to say.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            Err(mpsc::error::TrySendError::Full(event)) => {
+            Err(mpsc::error::TrySendError::Full(logged)) => {
                 tracing::debug!(%turn, "a slow reader holds up its agent");
                 self.stalled_since.get_or_insert_with(Instant::now);
-                self.held.push_back(event);
+                self.held.push_back(logged);
             }
         }
     }
@@ -93,18 +95,18 @@ impl Readers {
 
     /// Waits until the slow reader takes something, and hands over what fits. Never ends while nothing is held.
     pub(super) async fn press(&mut self) {
-        let Some(turn) = self.held.front().map(|event| event.turn) else { return std::future::pending().await };
+        let Some(turn) = self.held.front().map(|logged| logged.turn) else { return std::future::pending().await };
         // A clone, so that this future holds no borrow of the map over its wait.
         let room = match self.open.get(&turn).cloned() {
             Some(sender) => sender.reserve_owned().await.ok(),
             None => None,
         };
         match (room, self.held.pop_front()) {
-            (Some(room), Some(event)) => {
-                if matches!(event.kind, EventKind::Ended(_)) {
+            (Some(room), Some(logged)) => {
+                if matches!(logged.kind, EventKind::Ended(_)) {
                     self.open.remove(&turn);
                 }
-                room.send(event);
+                room.send(logged);
             }
             _ => self.forget_held(turn),
         }
@@ -121,7 +123,7 @@ impl Readers {
     }
 
     fn forget_held(&mut self, turn: TurnId) {
-        self.held.retain(|event| event.turn != turn);
+        self.held.retain(|logged| logged.turn != turn);
     }
 
     /// The next turn whose reader was dropped before it had everything. A reader that was let go does not count: its turn

@@ -1,15 +1,22 @@
-//! Sessions: one task each, which owns the queue, the attached thread and the readers.
+//! Sessions: one task each, which owns the queue, the attached thread and the readers; and a journal of what happens in them.
 
 mod actor;
 mod capacity;
+mod compose;
 mod delivery;
+mod journal;
 pub mod machine;
+mod observer;
 mod preface;
 mod registry;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use capacity::{Capacity, Place};
 pub use delivery::{EventReader, READER_MAX};
+pub use journal::{Journal, Logged, WatchError};
 pub use machine::{Denial, Job, Policy};
+pub use observer::{Observer, Seen};
 pub use registry::{Accepted, Interrupted, Registry, RegistryConfig, SessionView};
+pub use turns::{TurnStatus, TurnView};

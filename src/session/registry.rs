@@ -10,7 +10,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::actor::{Actor, INBOX_MAX, Message, SubmitReply};
 use super::capacity::Capacity;
 use super::delivery::EventReader;
+use super::journal::{Journal, WatchError};
 use super::machine::{After, Denial, Job, Policy};
+use super::observer::Observer;
+use super::turns::TurnView;
 use crate::protocol::{SessionKey, TenantId, ThreadId, TurnId};
 use crate::store::{SessionRecord, SessionStore};
 
@@ -35,6 +38,7 @@ pub struct Registry {
 
 struct Inner {
     config: RegistryConfig,
+    journal: Journal,
     tasks: DashMap<SessionKey, Handle>,
     generation: AtomicU64,
     closing: AtomicBool,
@@ -100,6 +104,7 @@ impl Registry {
     pub fn new(config: RegistryConfig) -> Self {
         Self {
             inner: Arc::new(Inner {
+                journal: Journal::new(config.policy.limits.events_bytes),
                 config,
                 tasks: DashMap::new(),
                 generation: AtomicU64::new(0),
@@ -187,12 +192,46 @@ impl Registry {
 
     /// Ends the session and forgets it. False when there is no such session.
     pub async fn close(&self, key: &SessionKey) -> bool {
-        self.finish(key, After::Close, |store| {
+        let closed = self.finish(key, After::Close, |store| {
             let known = store.load(key).is_some();
             store.remove(key);
             known
-        })
-        .await
+        });
+        let closed = closed.await;
+        self.inner.journal.forget(key);
+        closed
+    }
+
+    /// Watches a session: what comes after event `after`, or from now on.
+    ///
+    /// # Errors
+    /// When there is no such session, or `after` is in the future.
+    pub fn watch(&self, key: &SessionKey, after: Option<u64>) -> Result<Observer, WatchError> {
+        let record = self.inner.config.store.load(key);
+        let known = record.is_some() || self.inner.tasks.contains_key(key);
+        if !known {
+            return Err(WatchError::Unknown);
+        }
+        self.inner.journal.watch(key, record.map_or(0, |record| record.seq), after)
+    }
+
+    /// Watches a turn: what comes after event `after`, or from its beginning; up to its ending.
+    ///
+    /// # Errors
+    /// When nothing is known of such a turn, or `after` is in the future.
+    pub fn watch_turn(&self, tenant: &TenantId, turn: TurnId, after: Option<u64>) -> Result<Observer, WatchError> {
+        self.inner.journal.watch_turn(tenant, turn, after)
+    }
+
+    /// A turn, as far as it is known.
+    pub fn turn(&self, tenant: &TenantId, turn: TurnId) -> Option<TurnView> {
+        self.inner.journal.turn(tenant, turn)
+    }
+
+    /// The turns that are known of a session, oldest first; none when there is no such session.
+    pub fn turns(&self, key: &SessionKey) -> Option<Vec<TurnView>> {
+        let known = self.inner.config.store.load(key).is_some() || self.inner.tasks.contains_key(key);
+        known.then(|| self.inner.journal.turns(key))
     }
 
     /// The tenant's sessions, in the order of their keys.
@@ -299,7 +338,8 @@ impl Inner {
         };
         let config = &self.config;
         let (policy, store) = (config.policy.clone(), config.store.clone());
-        let actor = Actor::new(record, policy, messages, store, &config.capacity, live_sender, unlist);
+        let journal = self.journal.writer(key, record.seq);
+        let actor = Actor::new(record, policy, messages, store, journal, &config.capacity, live_sender, unlist);
         self.running.send_modify(|running| *running += 1);
         let counted = Counted(self.clone());
         tokio::spawn(async move {

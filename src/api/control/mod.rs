@@ -1,9 +1,14 @@
-//! What is not chat: health, sessions, and acting on them.
+//! What is not chat: health, sessions, what happens in them, and acting on them.
 
 mod act;
+mod event_out;
+mod events;
 mod health;
 mod sessions;
+mod turns;
 
 pub(super) use act::{abort, reset};
+pub(super) use events::{of_session, of_turn};
 pub(super) use health::health;
 pub(super) use sessions::{close, list};
+pub(super) use turns::{list as turns, one as turn};

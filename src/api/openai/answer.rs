@@ -80,6 +80,10 @@ impl Answering {
             }
             EventKind::Waiting(WaitReason::Starting)
             | EventKind::Started { .. }
+            | EventKind::UserText(_)
+            | EventKind::AssistantText(_)
+            | EventKind::Reasoning(_)
+            | EventKind::Usage(_)
             | EventKind::ToolUse { .. }
             | EventKind::ToolResult { .. }
             | EventKind::Subagent { .. }

@@ -88,12 +88,12 @@ fn stream(api: &Api, answering: Answering, reader: EventReader) -> Response<Body
 /// Waits for the end, however long it takes. A client that leaves meanwhile ends this future, and with it the reader.
 async fn whole(answering: &Answering, mut reader: EventReader) -> Response<Body> {
     while let Some(event) = reader.next().await {
-        let EventKind::Ended(ending) = event.kind else { continue };
-        return match &ending {
+        let EventKind::Ended(ending) = &event.kind else { continue };
+        return match ending {
             TurnEnding::Completed { text, reasoning, finish, usage } => {
                 json(StatusCode::OK, &answering.whole(text, reasoning, *finish, usage))
             }
-            _ => ApiError::of_ending(&ending).unwrap_or_else(ApiError::reader_lost).response(),
+            _ => ApiError::of_ending(ending).unwrap_or_else(ApiError::reader_lost).response(),
         };
     }
     ApiError::reader_lost().response()

@@ -25,6 +25,7 @@ fn values_have_bounds() {
         ("[limits]\nreader_stall = \"1ms\"", "limits.reader_stall", "must be at least 100ms"),
         ("[limits]\nready = \"off\"", "limits.ready", "`off` is no duration"),
         ("[limits]\nline_bytes = 1", "limits.line_bytes", "it is 1, and must be between 65536 and 1073741824"),
+        ("[limits]\nevents_bytes = \"1KiB\"", "limits.events_bytes", "must be between 1048576 and 68719476736"),
         ("[limits]\nbody_bytes = \"2GiB\"", "limits.body_bytes", "must be between 1024 and 1073741824"),
         (
             "default_backend = \"claude-cod\"",
@@ -61,7 +62,7 @@ fn some_limits_can_be_off() {
 fn each_limit_has_its_key() {
     let file = "[limits]\nready = \"1s\"\nfirst_event = \"2s\"\ninterrupt = \"3s\"\ncommand = \"4s\"\nsilence = \"5s\"\n\
                 turn = \"6s\"\ncapacity = \"7s\"\nreader_stall = \"8s\"\nstop_eof = \"9s\"\nstop_term = \"10s\"\n\
-                line_bytes = \"1MiB\"\nbody_bytes = 2048";
+                line_bytes = \"1MiB\"\nbody_bytes = 2048\nevents_bytes = \"3MiB\"";
     let limits = World::with_file(file).load().limits;
     let seconds = [
         limits.ready,
@@ -77,7 +78,7 @@ fn each_limit_has_its_key() {
     ]
     .map(|limit| limit.as_secs());
     assert_eq!(seconds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    assert_eq!((limits.line_bytes, limits.body_bytes), (1 << 20, 2048));
+    assert_eq!((limits.line_bytes, limits.body_bytes, limits.events_bytes), (1 << 20, 2048, 3 << 20));
 }
 
 #[test]

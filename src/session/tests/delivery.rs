@@ -3,15 +3,15 @@
 use futures_util::FutureExt as _;
 
 use super::*;
-use crate::session::READER_MAX;
 use crate::session::delivery::Readers;
+use crate::session::{Logged, READER_MAX};
 
-fn delta(turn: TurnId) -> Event {
-    Event { seq: 0, turn, kind: EventKind::TextDelta("x".into()) }
+fn delta(turn: TurnId) -> Arc<Logged> {
+    Logged::now(Event { seq: 0, turn, kind: EventKind::TextDelta("x".into()) })
 }
 
-fn end(turn: TurnId) -> Event {
-    Event { seq: 0, turn, kind: EventKind::Ended(TurnEnding::Interrupted(InterruptCause::Agent)) }
+fn end(turn: TurnId) -> Arc<Logged> {
+    Logged::now(Event { seq: 0, turn, kind: EventKind::Ended(TurnEnding::Interrupted(InterruptCause::Agent)) })
 }
 
 fn fill(readers: &mut Readers, turn: TurnId) {

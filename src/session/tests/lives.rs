@@ -22,13 +22,23 @@ async fn a_turn_is_told_step_by_step_and_numbered_without_gaps() {
     let mut turn = world.submit("1", "one two").await;
     let events = rest(&mut turn.reader).await;
     let seqs: Vec<_> = events.iter().map(|event| event.seq).collect();
-    assert_eq!(seqs, (1..=5).collect::<Vec<_>>());
-    assert_eq!(events[0].kind, EventKind::Waiting(WaitReason::Starting));
-    assert_eq!(events[1].kind, EventKind::Started { thread: turn.thread });
-    assert_eq!(events[2].kind, EventKind::TextDelta("one".into()));
-    assert_eq!(events[3].kind, EventKind::TextDelta(" two".into()));
+    assert_eq!(seqs, (1..=8).collect::<Vec<_>>());
+    let kinds: Vec<_> = events.into_iter().map(|event| event.kind).collect();
+    let (usage, ending) = (kinds[6].clone(), kinds[7].clone());
+    assert!(matches!((usage, ending), (EventKind::Usage(_), EventKind::Ended(_))));
+    assert_eq!(
+        kinds[..6],
+        [
+            EventKind::UserText("one two".into()),
+            EventKind::Waiting(WaitReason::Starting),
+            EventKind::Started { thread: turn.thread },
+            EventKind::TextDelta("one".into()),
+            EventKind::TextDelta(" two".into()),
+            EventKind::AssistantText("one two".into()),
+        ]
+    );
     let mut next = world.submit("1", "three").await;
-    assert_eq!(rest(&mut next.reader).await[0].seq, 6);
+    assert_eq!(rest(&mut next.reader).await[0].seq, 9);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 
 mod capacity;
 mod delivery;
+mod journal;
 mod lives;
 mod races;
 mod shutdown;
@@ -150,7 +151,7 @@ async fn pass(time: Duration) {
 async fn rest(reader: &mut EventReader) -> Vec<Event> {
     let mut events = Vec::new();
     while let Some(event) = within("an event", reader.next()).await {
-        events.push(event);
+        events.push(event.event.clone());
     }
     events
 }

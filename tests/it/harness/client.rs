@@ -77,8 +77,12 @@ impl Client {
 
     /// A streamed turn with this body.
     pub(crate) async fn stream_body(&self, body: &Value) -> Stream {
-        let response = self.send(Method::POST, "/v1/chat/completions", body.to_string().into()).await;
-        let (parts, body) = response.into_parts();
+        self.open(Method::POST, "/v1/chat/completions", body.to_string().into()).await
+    }
+
+    /// An answer that is read as it comes.
+    pub(super) async fn open(&self, method: Method, path: &str, body: Bytes) -> Stream {
+        let (parts, body) = self.send(method, path, body).await.into_parts();
         Stream { status: parts.status, headers: parts.headers, body, buffer: Vec::new(), searched: 0 }
     }
 
@@ -137,13 +141,18 @@ impl Reply {
 impl Stream {
     /// The next `data:` line: a chunk as JSON, or `[DONE]` as a string. None at the end.
     pub(crate) async fn next(&mut self) -> Option<Value> {
+        let event = self.block().await?;
+        let data = event.strip_prefix(b"data: ").expect("an event is a data line").trim_ascii_end();
+        Some(serde_json::from_slice(data).unwrap_or_else(|_| json!(String::from_utf8_lossy(data))))
+    }
+
+    /// The next lines up to an empty one. None at the end.
+    pub(super) async fn block(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(end) = memchr::memmem::find(&self.buffer[self.searched..], b"\n\n") {
                 let end = self.searched + end;
                 self.searched = 0;
-                let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                let data = event.strip_prefix(b"data: ").expect("an event is a data line").trim_ascii_end();
-                return Some(serde_json::from_slice(data).unwrap_or_else(|_| json!(String::from_utf8_lossy(data))));
+                return Some(self.buffer.drain(..end + 2).collect());
             }
             // Once is enough, for events may be large; the last byte may be half of what is looked for.
             self.searched = self.buffer.len().saturating_sub(1);

@@ -9,6 +9,7 @@ mod raw;
 mod refusal;
 mod transcripts;
 mod wait;
+mod watch;
 
 pub(crate) use agents::{Claude, stand_in};
 pub(crate) use client::{Client, Reply, Stream, ask, content};
@@ -16,3 +17,4 @@ pub(crate) use daemon::{Daemon, DaemonBuilder, channel_memory};
 pub(crate) use processes::{Fifo, agents_of, all_gone, guard_of};
 pub(crate) use transcripts::Transcripts;
 pub(crate) use wait::{LIMIT, gone, within};
+pub(crate) use watch::types;

@@ -4,6 +4,7 @@ mod abort;
 mod bodies;
 mod conversations;
 mod door;
+mod events;
 mod identity;
 mod limits;
 mod models;

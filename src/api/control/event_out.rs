@@ -1,0 +1,201 @@
+//! An event in the API: the `data` of `GET …/events`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::api::respond::ApiError;
+use crate::dispatch::Logged;
+use crate::protocol::{EventKind, TurnEnding, Usage, WaitReason};
+
+/// One event.
+#[derive(Serialize)]
+pub(in crate::api) struct EventOut<'a> {
+    /// The session's number for it; no number is left out.
+    seq: u64,
+    turn: String,
+    /// Milliseconds since 1970.
+    at: u64,
+    #[serde(flatten)]
+    kind: KindOut<'a>,
+}
+
+/// What happened.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum KindOut<'a> {
+    TurnWaiting {
+        reason: WaitReason,
+    },
+    TurnStarted {
+        thread: &'a str,
+    },
+    UserText {
+        text: &'a str,
+    },
+    TextDelta {
+        text: &'a str,
+    },
+    ReasoningDelta {
+        text: &'a str,
+    },
+    /// A whole message.
+    AssistantText {
+        text: &'a str,
+    },
+    /// A whole piece of thinking.
+    Reasoning {
+        text: &'a str,
+    },
+    ToolUse {
+        id: &'a str,
+        name: &'a str,
+        input: Input<'a>,
+    },
+    ToolResult {
+        id: &'a str,
+        is_error: bool,
+        text: &'a str,
+    },
+    Subagent {
+        parent: &'a str,
+        text: &'a str,
+    },
+    Retry {
+        attempt: u32,
+        status: Option<u16>,
+    },
+    PermissionDenied {
+        tool: &'a str,
+    },
+    TextMismatch,
+    Usage(UsageOut),
+    TurnCompleted {
+        text: &'a str,
+        finish_reason: crate::protocol::FinishReason,
+    },
+    TurnInterrupted {
+        reason: String,
+    },
+    /// The turn has failed.
+    Error {
+        code: String,
+        message: &'a str,
+    },
+}
+
+/// A tool's arguments: as JSON, or as the text that they are.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Input<'a> {
+    Json(&'a RawValue),
+    Text(&'a str),
+}
+
+/// What a turn took.
+#[derive(Serialize)]
+pub(super) struct UsageOut {
+    input_tokens: u64,
+    cache_creation_tokens: u64,
+    cache_read_tokens: u64,
+    output_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<f64>,
+}
+
+impl<'a> EventOut<'a> {
+    /// The event as it is shown.
+    pub(in crate::api) fn of(logged: &'a Logged) -> Self {
+        let event = &logged.event;
+        Self { seq: event.seq, turn: event.turn.to_string(), at: millis(logged.at), kind: KindOut::of(&event.kind) }
+    }
+
+    /// The event's name.
+    pub(in crate::api) fn name(&self) -> &'static str {
+        match self.kind {
+            KindOut::TurnWaiting { .. } => "turn_waiting",
+            KindOut::TurnStarted { .. } => "turn_started",
+            KindOut::UserText { .. } => "user_text",
+            KindOut::TextDelta { .. } => "text_delta",
+            KindOut::ReasoningDelta { .. } => "reasoning_delta",
+            KindOut::AssistantText { .. } => "assistant_text",
+            KindOut::Reasoning { .. } => "reasoning",
+            KindOut::ToolUse { .. } => "tool_use",
+            KindOut::ToolResult { .. } => "tool_result",
+            KindOut::Subagent { .. } => "subagent",
+            KindOut::Retry { .. } => "retry",
+            KindOut::PermissionDenied { .. } => "permission_denied",
+            KindOut::TextMismatch => "text_mismatch",
+            KindOut::Usage(_) => "usage",
+            KindOut::TurnCompleted { .. } => "turn_completed",
+            KindOut::TurnInterrupted { .. } => "turn_interrupted",
+            KindOut::Error { .. } => "error",
+        }
+    }
+}
+
+impl<'a> KindOut<'a> {
+    fn of(kind: &'a EventKind) -> Self {
+        match kind {
+            EventKind::Waiting(reason) => Self::TurnWaiting { reason: *reason },
+            EventKind::Started { thread } => Self::TurnStarted { thread: thread.as_str() },
+            EventKind::UserText(text) => Self::UserText { text },
+            EventKind::TextDelta(text) => Self::TextDelta { text },
+            EventKind::ReasoningDelta(text) => Self::ReasoningDelta { text },
+            EventKind::AssistantText(text) => Self::AssistantText { text },
+            EventKind::Reasoning(text) => Self::Reasoning { text },
+            EventKind::ToolUse { id, name, input } => {
+                let input = serde_json::from_str(input).map_or(Input::Text(input), Input::Json);
+                Self::ToolUse { id, name, input }
+            }
+            EventKind::ToolResult { id, is_error, text } => Self::ToolResult { id, is_error: *is_error, text },
+            EventKind::Subagent { parent, text } => Self::Subagent { parent, text },
+            EventKind::Retry { attempt, status } => Self::Retry { attempt: *attempt, status: *status },
+            EventKind::PermissionDenied { tool } => Self::PermissionDenied { tool },
+            EventKind::TextMismatch => Self::TextMismatch,
+            EventKind::Usage(usage) => Self::Usage(usage.into()),
+            EventKind::Ended(TurnEnding::Completed { text, finish, .. }) => {
+                Self::TurnCompleted { text, finish_reason: *finish }
+            }
+            EventKind::Ended(TurnEnding::Interrupted(cause)) => Self::TurnInterrupted { reason: cause.to_string() },
+            EventKind::Ended(ending @ TurnEnding::Failed(error)) => {
+                let code = ApiError::of_ending(ending).map(|error| error.body().error.code.to_owned());
+                Self::Error { code: code.unwrap_or_default(), message: &error.message }
+            }
+        }
+    }
+}
+
+impl From<&Usage> for UsageOut {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            input_tokens: usage.input_tokens,
+            cache_creation_tokens: usage.cache_creation_tokens,
+            cache_read_tokens: usage.cache_read_tokens,
+            output_tokens: usage.output_tokens,
+            cost_usd: usage.cost_usd,
+        }
+    }
+}
+
+/// The event as a server-sent event; made once, however many watch.
+pub(super) fn shown(logged: &Logged) -> Bytes {
+    let show = || {
+        let event = EventOut::of(logged);
+        let mut out = format!("id: {}\nevent: {}\ndata: ", logged.seq, event.name()).into_bytes();
+        // Our own types into memory cannot fail.
+        let written = serde_json::to_writer(&mut out, &event);
+        debug_assert!(written.is_ok());
+        out.extend_from_slice(b"\n\n");
+        out.into()
+    };
+    logged.shown.get_or_init(show).clone()
+}
+
+/// A moment in milliseconds since 1970.
+pub(super) fn millis(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,122 @@
+//! `GET /v1/sessions/{key}/events` and `GET /v1/turns/{id}/events`: what happens, as server-sent events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Response};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::event_out::shown;
+use super::sessions::{key, no_session};
+use super::turns::{no_turn, turn_id};
+use crate::api::respond::{ApiError, Body};
+use crate::api::router::Api;
+use crate::dispatch::{Observer, Seen, WatchError};
+use crate::protocol::TenantId;
+
+/// What an observer gets at most so often. Many may watch a turn, which is not to run slower for it.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Watches a session: from the event after `Last-Event-ID` on, or from now on.
+pub(in crate::api) fn of_session(
+    api: &Api,
+    tenant: TenantId,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    text: &str,
+) -> Result<Response<Body>, ApiError> {
+    let key = key(tenant, text)?;
+    match api.dispatch.watch(&key, after(headers, query)?) {
+        Ok(observer) => Ok(watching(observer, api.config.heartbeat)),
+        Err(WatchError::Unknown) => Err(no_session(text)),
+        Err(error @ WatchError::Future { .. }) => Err(future(&error)),
+    }
+}
+
+/// Watches a turn: from the event after `Last-Event-ID` on, or from its beginning; to its end.
+pub(in crate::api) fn of_turn(
+    api: &Api,
+    tenant: &TenantId,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    text: &str,
+) -> Result<Response<Body>, ApiError> {
+    match api.dispatch.watch_turn(tenant, turn_id(text)?, after(headers, query)?) {
+        Ok(observer) => Ok(watching(observer, api.config.heartbeat)),
+        Err(WatchError::Unknown) => Err(no_turn(text)),
+        Err(error @ WatchError::Future { .. }) => Err(future(&error)),
+    }
+}
+
+/// The number that the caller has seen last: browsers send it in a header when they come back, others may in the query.
+fn after(headers: &HeaderMap, query: Option<&str>) -> Result<Option<u64>, ApiError> {
+    let header = headers.get("last-event-id").map(|value| (value.to_str().unwrap_or("?"), "Last-Event-ID"));
+    let pairs = query.unwrap_or_default().split('&');
+    let query = pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == "after");
+    let Some((text, what)) = header.or(query.map(|(name, text)| (text, name))) else { return Ok(None) };
+    let wrong = |_| {
+        let message = format!("`{what}`: expected the number of an event (its `id`), or 0 for all that is kept");
+        ApiError::field(what, "invalid_last_event_id", message)
+    };
+    text.trim().parse().map(Some).map_err(wrong)
+}
+
+fn future(error: &WatchError) -> ApiError {
+    ApiError::field("Last-Event-ID", "invalid_last_event_id", format!("that event has not happened: {error}"))
+}
+
+struct Watching {
+    observer: Observer,
+    heartbeat: Duration,
+    next_at: Option<Instant>,
+    over: bool,
+}
+
+fn watching(observer: Observer, heartbeat: Duration) -> Response<Body> {
+    let state = Watching { observer, heartbeat, next_at: None, over: false };
+    let frames = stream::unfold(state, |mut state| async move {
+        let bytes = state.next().await?;
+        Some((Ok::<_, Infallible>(Frame::data(bytes)), state))
+    });
+    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    // nginx holds streams back without it.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+impl Watching {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.over {
+            return None;
+        }
+        let Some(next_at) = self.next_at.replace(Instant::now()) else {
+            // At once, so that the caller knows that it is heard.
+            return Some(Bytes::from_static(b": watching\n\n"));
+        };
+        sleep_until(next_at).await;
+        let seen = timeout(self.heartbeat, self.observer.next()).await;
+        self.next_at = Some(Instant::now() + PACE);
+        Some(match seen {
+            Err(_) => Bytes::from_static(b": quiet\n\n"),
+            Ok(Some(Seen::Events(events))) => match &*events {
+                [one] => shown(one),
+                events => events.iter().flat_map(|logged| shown(logged)).collect(),
+            },
+            Ok(Some(Seen::Missed { from, to })) => {
+                format!("event: missed\ndata: {{\"type\":\"missed\",\"from\":{from},\"to\":{to}}}\n\n").into()
+            }
+            Ok(None) => {
+                self.over = true;
+                Bytes::from_static(b"event: over\ndata: {\"type\":\"over\"}\n\n")
+            }
+        })
+    }
+}

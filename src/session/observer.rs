@@ -1,0 +1,86 @@
+//! Somebody who watches a session or a turn at their own pace.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::journal::{Log, Logged, Progress};
+use crate::protocol::{EventKind, TurnId};
+
+/// Events that are given at a time.
+const BATCH_MAX: usize = 256;
+
+/// Reads a log. Being there counts as listening.
+#[derive(Debug)]
+pub struct Observer {
+    log: Arc<Log>,
+    /// None watches the whole session.
+    turn: Option<TurnId>,
+    /// The number of the last event that was looked at.
+    after: u64,
+    progress: watch::Receiver<Progress>,
+    over: bool,
+}
+
+/// What an observer sees next.
+#[derive(Debug)]
+pub enum Seen {
+    /// Events, in order.
+    Events(Vec<Arc<Logged>>),
+    /// Events are not kept any more.
+    Missed {
+        /// The number of the first that is gone.
+        from: u64,
+        /// The number of the last that is gone.
+        to: u64,
+    },
+}
+
+impl Observer {
+    pub(super) fn new(log: Arc<Log>, turn: Option<TurnId>, after: u64) -> Self {
+        log.count_listener(true);
+        let progress = log.progress();
+        Self { log, turn, after, progress, over: false }
+    }
+
+    /// What comes next, as soon as there is something; none when nothing follows: the turn has ended, or the session was
+    /// forgotten.
+    pub async fn next(&mut self) -> Option<Seen> {
+        while !self.over {
+            let progress = *self.progress.borrow_and_update();
+            if progress.last > self.after {
+                let seen = self.read(progress.last);
+                if seen.is_some() {
+                    return seen;
+                }
+                continue;
+            }
+            if progress.over || self.progress.changed().await.is_err() {
+                self.over = true;
+            }
+        }
+        None
+    }
+
+    fn read(&mut self, last: u64) -> Option<Seen> {
+        let (mut events, first) = self.log.read(self.after, BATCH_MAX);
+        let first = first.unwrap_or(last + 1);
+        if first > self.after + 1 {
+            let missed = Seen::Missed { from: self.after + 1, to: first - 1 };
+            self.after = first - 1;
+            return Some(missed);
+        }
+        self.after = events.last()?.seq;
+        if let Some(turn) = self.turn {
+            events.retain(|logged| logged.turn == turn);
+            self.over = events.last().is_some_and(|logged| matches!(logged.kind, EventKind::Ended(_)));
+        }
+        (!events.is_empty()).then_some(Seen::Events(events))
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.log.count_listener(false);
+    }
+}

@@ -1,0 +1,140 @@
+//! The journal by itself: numbers, observers, the budget.
+
+use crate::protocol::{BackendId, Event, EventKind, InterruptCause, SessionKey, TenantId, TurnEnding, TurnId};
+use crate::session::journal::{Journal, WatchError, Writer};
+use crate::session::{Observer, Seen, TurnStatus};
+
+fn key(chat: &str) -> SessionKey {
+    SessionKey::new(TenantId::local(), Some("tester"), Some(chat)).unwrap()
+}
+
+struct Talk {
+    writer: Writer,
+    turn: TurnId,
+    seq: u64,
+}
+
+impl Talk {
+    fn new(journal: &Journal, chat: &str) -> Self {
+        let talk = Self { writer: journal.writer(&key(chat), 0), turn: TurnId::generate(), seq: 0 };
+        talk.writer.accepted(talk.turn, BackendId::new("scripted"));
+        talk
+    }
+
+    fn say(&mut self, text: &str) {
+        self.log(EventKind::TextDelta(text.into()));
+    }
+
+    fn end(&mut self) {
+        self.log(EventKind::Ended(TurnEnding::Interrupted(InterruptCause::Request)));
+    }
+
+    fn log(&mut self, kind: EventKind) {
+        self.seq += 1;
+        self.writer.append(Event { seq: self.seq, turn: self.turn, kind });
+    }
+}
+
+/// Everything that comes until the end, or until nothing is there.
+async fn all(observer: &mut Observer) -> String {
+    let mut seen = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            next = observer.next() => match next {
+                Some(Seen::Events(events)) => seen.extend(events.iter().map(|logged| logged.seq.to_string())),
+                Some(Seen::Missed { from, to }) => seen.push(format!("missed {from}-{to}")),
+                None => { seen.push("over".into()); break }
+            },
+            () = std::future::ready(()) => break,
+        }
+    }
+    seen.join(" ")
+}
+
+#[tokio::test]
+async fn an_observer_sees_what_follows_the_number_that_it_names() {
+    let journal = Journal::new(1 << 20);
+    let mut talk = Talk::new(&journal, "a");
+    talk.say("one");
+    talk.say("two");
+    let mut from_now = journal.watch(&key("a"), 0, None).unwrap();
+    let mut from_the_start = journal.watch(&key("a"), 0, Some(0)).unwrap();
+    assert_eq!(all(&mut from_now).await, "");
+    assert_eq!(all(&mut from_the_start).await, "1 2");
+    talk.say("three");
+    assert_eq!((all(&mut from_now).await, all(&mut from_the_start).await), ("3".into(), "3".into()));
+    assert_eq!(journal.watch(&key("a"), 0, Some(4)).unwrap_err(), WatchError::Future { last: 3 });
+}
+
+#[tokio::test]
+async fn a_turn_is_watched_from_its_beginning_to_its_end() {
+    let journal = Journal::new(1 << 20);
+    let mut talk = Talk::new(&journal, "a");
+    talk.say("one");
+    let first = talk.turn;
+    let waiting = TurnId::generate();
+    talk.writer.accepted(waiting, BackendId::new("scripted"));
+    talk.turn = waiting;
+    talk.say("the other's");
+    talk.turn = first;
+    let tenant = TenantId::local();
+    let mut observer = journal.watch_turn(&tenant, first, None).unwrap();
+    assert_eq!(all(&mut observer).await, "1");
+    talk.end();
+    assert_eq!(all(&mut observer).await, "3 over");
+    assert_eq!(all(&mut journal.watch_turn(&tenant, first, Some(1)).unwrap()).await, "3 over");
+    assert_eq!(all(&mut journal.watch_turn(&tenant, waiting, None).unwrap()).await, "2");
+    let other = TenantId::new("other").unwrap();
+    assert_eq!(journal.watch_turn(&other, first, None).unwrap_err(), WatchError::Unknown);
+    let view = journal.turn(&tenant, first).unwrap();
+    assert_eq!((view.status, view.first_seq, view.last_seq), (TurnStatus::Interrupted, 1, Some(3)));
+    assert!(view.ending.is_some() && journal.turn(&other, first).is_none());
+}
+
+#[tokio::test]
+async fn the_oldest_of_all_sessions_go_first_and_who_was_slow_is_told() {
+    let journal = Journal::new(3_000);
+    let (mut a, mut b) = (Talk::new(&journal, "a"), Talk::new(&journal, "b"));
+    let mut slow = journal.watch(&key("a"), 0, Some(0)).unwrap();
+    a.say("one");
+    a.end();
+    for _ in 0..8 {
+        b.say("something");
+    }
+    assert_eq!(all(&mut slow).await, "1 2");
+    let mut slow = journal.watch(&key("a"), 0, Some(0)).unwrap();
+    for _ in 0..8 {
+        b.say("something");
+        assert!(journal.bytes() <= 3_000, "{}", journal.bytes());
+    }
+    assert_eq!(all(&mut slow).await, "missed 1-2");
+    assert!(journal.turn(&TenantId::local(), a.turn).is_none(), "with its ending the turn is gone");
+    a.say("later");
+    assert_eq!(all(&mut slow).await, "3");
+    b.say(&"x".repeat(10_000));
+    assert!(all(&mut journal.watch(&key("b"), 0, Some(16)).unwrap()).await == "17", "the newest is always kept");
+}
+
+#[tokio::test]
+async fn a_forgotten_session_ends_its_observers_and_its_turns() {
+    let journal = Journal::new(1 << 20);
+    let mut talk = Talk::new(&journal, "a");
+    talk.say("one");
+    let mut observer = journal.watch(&key("a"), 0, Some(0)).unwrap();
+    journal.forget(&key("a"));
+    assert_eq!(all(&mut observer).await, "1 over");
+    assert!(journal.turn(&TenantId::local(), talk.turn).is_none() && journal.turns(&key("a")).is_empty());
+}
+
+#[tokio::test]
+async fn whoever_watches_is_counted() {
+    let journal = Journal::new(1 << 20);
+    let talk = Talk::new(&journal, "a");
+    let listeners = talk.writer.listeners();
+    let observer = journal.watch(&key("a"), 0, None).unwrap();
+    let of_the_turn = journal.watch_turn(&TenantId::local(), talk.turn, None);
+    assert_eq!((*listeners.borrow(), of_the_turn.is_ok()), (2, true));
+    drop((observer, of_the_turn));
+    assert_eq!(*listeners.borrow(), 0);
+}

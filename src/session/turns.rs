@@ -1,0 +1,101 @@
+//! A turn as people see it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::journal::Logged;
+use crate::protocol::{BackendId, EventKind, SessionKey, ThreadId, TurnEnding, TurnId};
+
+/// A turn, for as long as its ending is kept.
+#[derive(Debug, Clone)]
+pub struct TurnView {
+    /// Its id.
+    pub id: TurnId,
+    /// Its session.
+    pub session: SessionKey,
+    /// Which agent it was for.
+    pub backend: BackendId,
+    /// How far it is.
+    pub status: TurnStatus,
+    /// The thread that it belongs to, once it has begun.
+    pub thread: Option<ThreadId>,
+    /// When it was accepted.
+    pub accepted_at: SystemTime,
+    /// When the agent began.
+    pub started_at: Option<SystemTime>,
+    /// When it ended.
+    pub ended_at: Option<SystemTime>,
+    /// The number of its first event.
+    pub first_seq: u64,
+    /// The number of its last event so far.
+    pub last_seq: Option<u64>,
+    /// Its ending, which is an event.
+    pub ending: Option<Arc<Logged>>,
+}
+
+/// How far a turn is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnStatus {
+    /// It waits for its turn.
+    Queued,
+    /// The agent has it.
+    InProgress,
+    /// The agent answered.
+    Completed,
+    /// It was stopped.
+    Interrupted,
+    /// It went wrong.
+    Failed,
+}
+
+impl TurnStatus {
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl TurnView {
+    pub(super) fn accepted(id: TurnId, session: SessionKey, backend: BackendId, first_seq: u64) -> Self {
+        Self {
+            id,
+            session,
+            backend,
+            status: TurnStatus::Queued,
+            thread: None,
+            accepted_at: SystemTime::now(),
+            started_at: None,
+            ended_at: None,
+            first_seq,
+            last_seq: None,
+            ending: None,
+        }
+    }
+
+    /// Takes in what an event of it says.
+    pub(super) fn take(&mut self, logged: &Logged) {
+        self.last_seq = Some(logged.seq);
+        match &logged.kind {
+            EventKind::Started { thread } => {
+                self.status = TurnStatus::InProgress;
+                self.thread = Some(thread.clone());
+                self.started_at = Some(logged.at);
+            }
+            EventKind::Ended(ending) => {
+                self.ended_at = Some(logged.at);
+                self.status = match ending {
+                    TurnEnding::Completed { .. } => TurnStatus::Completed,
+                    TurnEnding::Interrupted(_) => TurnStatus::Interrupted,
+                    TurnEnding::Failed(_) => TurnStatus::Failed,
+                };
+            }
+            _ => {}
+        }
+    }
+}
