@@ -246,6 +246,7 @@ fn policy(config: &Config) -> Policy {
         unnamed_idle_timeout: config.sessions.unnamed_idle_timeout,
         queue_max: config.sessions.queue_max,
         disconnect_grace: config.sessions.disconnect_grace,
+        linger: config.sessions.linger,
     }
 }
 

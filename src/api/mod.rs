@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod control;
+mod idempotency;
 mod identity;
 mod openai;
 mod respond;

@@ -211,6 +211,10 @@ impl From<Denial> for ApiError {
                 retry_after: Some(RETRY_QUEUE),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "session_closing", message)
             },
+            Denial::OtherRequest { .. } => Self {
+                param: Some("Idempotency-Key".into()),
+                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", message)
+            },
             Denial::OtherDriver { .. } | Denial::OtherDirectory { .. } | Denial::OtherThread { .. } => {
                 Self { repeatable: false, ..Self::new(StatusCode::CONFLICT, "session_conflict", message) }
             }

@@ -112,6 +112,7 @@ fn sessions(sessions: &Sessions, environment: &Environment, layers: &[Layer]) ->
         queue_max: sessions.queue_max,
         max_live,
         disconnect_grace: sessions.disconnect_grace,
+        linger: sessions.linger,
         records_max: sessions.records_max,
     })
 }

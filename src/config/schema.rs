@@ -98,6 +98,9 @@ pub(super) struct Sessions {
     /// How long a turn goes on after its reader left without a word. Default: `0s`.
     #[serde(deserialize_with = "duration")]
     pub(super) disconnect_grace: Duration,
+    /// The same for a turn whose client may come back for its answer; 0 for clients that never do. Default: `10s`.
+    #[serde(deserialize_with = "duration")]
+    pub(super) linger: Duration,
     /// How many sessions are remembered; 1 to 10000000. Default: `100000`.
     pub(super) records_max: usize,
 }
@@ -110,6 +113,7 @@ impl Default for Sessions {
             queue_max: 16,
             max_live: None,
             disconnect_grace: Duration::ZERO,
+            linger: Duration::from_secs(10),
             records_max: 100_000,
         }
     }

@@ -78,6 +78,8 @@ pub struct SessionSettings {
     pub max_live: usize,
     /// How long a turn goes on after its reader left without a word.
     pub disconnect_grace: Duration,
+    /// The same for a turn whose client may come back for its answer; 0 for clients that never do.
+    pub linger: Duration,
     /// How many sessions are remembered; at least 1.
     pub records_max: usize,
 }

@@ -71,7 +71,7 @@ impl Local {
         if !self.registry.has_process(key) {
             driver.check(spec, &directory)?;
         }
-        Ok(Job { turn: TurnId::generate(), request, spec: spec.clone(), driver, directory })
+        Ok(Job { turn: TurnId::generate(), request, spec: spec.clone(), driver, directory, reader_gone: None })
     }
 }
 

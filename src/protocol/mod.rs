@@ -15,5 +15,7 @@ pub use error::{ErrorKind, TurnError};
 pub use event::{DriverEnd, Event, EventKind, Question, ThreadOrigin, WaitReason};
 pub use ids::{BackendId, IdError, SessionKey, TenantId, ThreadId, TurnId};
 pub use limits::Limits;
-pub use turn::{FinishReason, HistoryMessage, InterruptCause, Role, TurnEnding, TurnOptions, TurnRequest, Usage};
+pub use turn::{
+    FinishReason, HistoryMessage, Idempotency, InterruptCause, Role, TurnEnding, TurnOptions, TurnRequest, Usage,
+};
 pub use workspace::WorkspaceRoot;

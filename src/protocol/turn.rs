@@ -23,6 +23,19 @@ pub struct TurnRequest {
     pub input: String,
     /// True when nobody named this session, so that nobody is expected to come back to it.
     pub unnamed: bool,
+    /// True when a client that has lost its connection may come back for the answer.
+    pub lingers: bool,
+    /// What the caller calls this request, so that it runs once however often it comes.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A request's name in its tenant, by the header `Idempotency-Key`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The name.
+    pub key: String,
+    /// A digest of everything else in the request: under one name there is one request.
+    pub digest: u64,
 }
 
 /// One earlier message of a conversation that the agent itself has not seen.

@@ -29,6 +29,8 @@ pub(super) enum Message {
     Submit { job: Box<Job>, reply: oneshot::Sender<SubmitReply> },
     /// The running turn, or the one named, is to stop. Answers with a receiver of its end; none when there is no such turn.
     Interrupt { turn: Option<TurnId>, reply: oneshot::Sender<Option<(TurnId, oneshot::Receiver<()>)>> },
+    /// One more reads this turn, until `left` ends.
+    Join { turn: TurnId, left: oneshot::Receiver<()> },
     /// The session is to end, in one way or another; the answer comes when it has.
     Finish { after: After, reply: oneshot::Sender<()> },
 }
@@ -216,6 +218,12 @@ impl Actor {
                 let _ = reply.send(Some((turn, watch)));
                 self.feed(Input::Interrupt { turn: Some(turn) });
             }
+            Message::Join { turn, left } => {
+                if self.machine.owes(turn) {
+                    self.readers.join(turn, left);
+                    self.feed(Input::ReaderBack(turn));
+                }
+            }
             Message::Finish { after, reply } => {
                 self.finishing.push(reply);
                 self.feed(Input::Finish(after));
@@ -262,9 +270,10 @@ impl Actor {
         match effect {
             Effect::Accept { turn, thread } => {
                 tracing::debug!(session = %self.machine.record().key, %turn, "turn accepted");
-                let accepted = Accepted { turn, thread, reader: self.readers.open(turn) };
+                let accepted =
+                    Accepted { turn, thread: thread.clone(), reader: self.readers.open(turn), is_joined: false };
                 if let Some(submitted) = self.take_submitted(turn) {
-                    self.journal.accepted(turn, submitted.backend);
+                    self.journal.accepted(turn, submitted.backend, thread);
                     self.log(turn, EventKind::UserText(submitted.input));
                     // A submitter that has left drops its reader with the answer, which the next round notices.
                     let _ = submitted.reply.send(SubmitReply::Accepted(accepted));
@@ -386,6 +395,7 @@ impl Actor {
             match message {
                 Message::Submit { job, reply } => drop(reply.send(SubmitReply::Moved(job))),
                 Message::Interrupt { reply, .. } => drop(reply.send(None)),
+                Message::Join { .. } => {}
                 // Not carried out, so not answered: whoever asked asks again.
                 Message::Finish { reply, .. } => drop(reply),
             }

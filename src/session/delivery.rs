@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::journal::Logged;
+use super::observer::{Observer, Seen};
 use crate::protocol::{EventKind, TurnId};
 
 /// Events that may wait for one reader. A reader that is that far behind holds up its agent.
@@ -24,6 +25,25 @@ pub struct EventReader {
 }
 
 impl EventReader {
+    /// Reads what an observer of a turn sees. The other end is there as long as the reader.
+    pub(super) fn joined(mut observer: Observer) -> (Self, oneshot::Receiver<()>) {
+        let (sender, events) = mpsc::channel(READER_MAX);
+        let (alive, left) = oneshot::channel();
+        tokio::spawn(async move {
+            // What is missed cannot be made good: the reader ends without an ending, and says so.
+            while let Some(Seen::Events(events)) =
+                tokio::select! { seen = observer.next() => seen, () = sender.closed() => None }
+            {
+                for logged in events {
+                    if sender.send(logged).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        (Self { events, _alive: alive }, left)
+    }
+
     /// The next event. After [`EventKind::Ended`] there is none; none before it means that the session let this reader
     /// go, because it took nothing for `limits.reader_stall`.
     pub async fn next(&mut self) -> Option<Arc<Logged>> {
@@ -40,24 +60,35 @@ impl EventReader {
 #[derive(Default)]
 pub(super) struct Readers {
     open: HashMap<TurnId, mpsc::Sender<Arc<Logged>>>,
+    /// Who reads a turn that has not ended, by numbers of our own: the submitter, and those who joined later.
+    present: HashMap<TurnId, Vec<u64>>,
+    last_reader: u64,
     /// What did not fit. The session takes nothing more from the agent until this is gone, so it stays small.
     held: VecDeque<Arc<Logged>>,
     stalled_since: Option<Instant>,
-    gone: FuturesUnordered<BoxFuture<'static, TurnId>>,
+    gone: FuturesUnordered<BoxFuture<'static, (TurnId, u64)>>,
 }
 
 impl Readers {
     /// Opens a turn's reader.
     pub(super) fn open(&mut self, turn: TurnId) -> EventReader {
         let (sender, events) = mpsc::channel(READER_MAX);
-        let (alive, left) = oneshot::channel::<()>();
+        let (alive, left) = oneshot::channel();
         self.open.insert(turn, sender);
+        self.join(turn, left);
+        EventReader { events, _alive: alive }
+    }
+
+    /// One more reads the turn, until `left` ends.
+    pub(super) fn join(&mut self, turn: TurnId, left: oneshot::Receiver<()>) {
+        self.last_reader += 1;
+        let reader = self.last_reader;
+        self.present.entry(turn).or_default().push(reader);
         self.gone.push(Box::pin(async move {
             // Nothing is ever sent: the end of the sender is the message.
             let _ = left.await;
-            turn
+            (turn, reader)
         }));
-        EventReader { events, _alive: alive }
     }
 
     /// Hands over an event, or holds it. An ending closes the reader behind it.
@@ -66,13 +97,16 @@ impl Readers {
             self.held.push_back(logged);
             return;
         }
-        let Some(sender) = self.open.get(&logged.turn) else { return };
         let last = matches!(logged.kind, EventKind::Ended(_));
+        let Some(sender) = self.open.get(&logged.turn) else {
+            if last {
+                self.present.remove(&logged.turn);
+            }
+            return;
+        };
         let turn = logged.turn;
         match sender.try_send(logged) {
-            Ok(()) if last => {
-                self.open.remove(&turn);
-            }
+            Ok(()) if last => self.close(turn),
             // That a reader has left is for `left` to say.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(logged)) => {
@@ -104,7 +138,7 @@ impl Readers {
         match (room, self.held.pop_front()) {
             (Some(room), Some(logged)) => {
                 if matches!(logged.kind, EventKind::Ended(_)) {
-                    self.open.remove(&turn);
+                    self.close(turn);
                 }
                 room.send(logged);
             }
@@ -116,7 +150,7 @@ impl Readers {
     /// Lets the reader go that events wait for: the turn goes on without it.
     pub(super) fn let_go_stalled(&mut self) -> Option<TurnId> {
         let turn = self.held.front()?.turn;
-        self.open.remove(&turn);
+        self.close(turn);
         self.forget_held(turn);
         self.stalled_since = self.holding().then(Instant::now);
         Some(turn)
@@ -126,15 +160,24 @@ impl Readers {
         self.held.retain(|logged| logged.turn != turn);
     }
 
-    /// The next turn whose reader was dropped before it had everything. A reader that was let go does not count: its turn
-    /// is to go on. Never ends while there is no such reader.
+    /// The next turn whose last reader was dropped before it had everything. A reader that was let go does not count: its
+    /// turn is to go on. Never ends while there is no such reader.
     pub(super) async fn left(&mut self) -> TurnId {
-        while let Some(turn) = self.gone.next().await {
-            if self.open.remove(&turn).is_some() {
+        while let Some((turn, reader)) = self.gone.next().await {
+            let Some(present) = self.present.get_mut(&turn) else { continue };
+            let before = present.len();
+            present.retain(|&other| other != reader);
+            if present.is_empty() && before > 0 {
+                self.close(turn);
                 tracing::debug!(%turn, "the reader of a turn has left");
                 return turn;
             }
         }
         std::future::pending().await
+    }
+
+    fn close(&mut self, turn: TurnId) {
+        self.open.remove(&turn);
+        self.present.remove(&turn);
     }
 }

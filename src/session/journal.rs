@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::observer::Observer;
 use super::turns::TurnView;
-use crate::protocol::{BackendId, Event, EventKind, SessionKey, TenantId, TurnEnding, TurnId};
+use crate::protocol::{BackendId, Event, EventKind, SessionKey, TenantId, ThreadId, TurnEnding, TurnId};
 
 /// What an event takes beside its texts, in bytes, about.
 const EVENT_BYTES: usize = 256;
@@ -194,10 +194,10 @@ impl Writer {
     }
 
     /// A turn was accepted; its first event is the next one.
-    pub(super) fn accepted(&self, turn: TurnId, backend: BackendId) {
+    pub(super) fn accepted(&self, turn: TurnId, backend: BackendId, thread: ThreadId) {
         let first_seq = self.log.progress.borrow().last + 1;
         self.inner.turns.insert(turn, Arc::downgrade(&self.log));
-        self.log.lock().turns.push_back(TurnView::accepted(turn, self.log.key.clone(), backend, first_seq));
+        self.log.lock().turns.push_back(TurnView::accepted(turn, self.log.key.clone(), backend, thread, first_seq));
     }
 
     /// Writes an event down; the oldest ones of all give way.

@@ -6,6 +6,7 @@ mod compose;
 mod delivery;
 mod journal;
 pub mod machine;
+mod names;
 mod observer;
 mod preface;
 mod registry;

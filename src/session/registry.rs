@@ -12,6 +12,7 @@ use super::capacity::Capacity;
 use super::delivery::EventReader;
 use super::journal::{Journal, WatchError};
 use super::machine::{After, Denial, Job, Policy};
+use super::names::{Claim, Names};
 use super::observer::Observer;
 use super::turns::TurnView;
 use crate::protocol::{SessionKey, TenantId, ThreadId, TurnId};
@@ -39,6 +40,7 @@ pub struct Registry {
 struct Inner {
     config: RegistryConfig,
     journal: Journal,
+    names: Names,
     tasks: DashMap<SessionKey, Handle>,
     generation: AtomicU64,
     closing: AtomicBool,
@@ -71,6 +73,8 @@ pub struct Accepted {
     pub thread: ThreadId,
     /// Its events.
     pub reader: EventReader,
+    /// It was accepted before, for a request that this one repeats.
+    pub is_joined: bool,
 }
 
 /// What became of the wish to stop a turn.
@@ -106,6 +110,7 @@ impl Registry {
             inner: Arc::new(Inner {
                 journal: Journal::new(config.policy.limits.events_bytes),
                 config,
+                names: Names::default(),
                 tasks: DashMap::new(),
                 generation: AtomicU64::new(0),
                 closing: AtomicBool::new(false),
@@ -114,11 +119,48 @@ impl Registry {
         }
     }
 
-    /// Gives a turn to a session. The answer is the session's own: no turn waits anywhere else.
+    /// Gives a turn to a session. The answer is the session's own: no turn waits anywhere else. A request that has a name
+    /// runs once: when it comes again it joins its turn.
     ///
     /// # Errors
-    /// When the session does not take it.
+    /// When the session does not take it, or another request has its name.
     pub async fn submit(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {
+        let Some(name) = job.request.idempotency.clone() else { return self.submit_new(key, job).await };
+        for _ in 0..MOVES_MAX {
+            let claim = match self.inner.names.claim(key.tenant(), &name, job.turn) {
+                Claim::Mine(claim) => claim,
+                Claim::Taken => return Err(Denial::OtherRequest { key: name.key }),
+                Claim::Theirs(mut theirs) => {
+                    if let Some(turn) = theirs.accepted().await
+                        && let Some(accepted) = self.join(key.tenant(), turn).await
+                    {
+                        return Ok(accepted);
+                    }
+                    // It was not accepted, or nothing is kept of it any more.
+                    self.inner.names.release(key.tenant(), &name, theirs.turn);
+                    continue;
+                }
+            };
+            let submitted = self.submit_new(key, job).await;
+            claim.settle(submitted.is_ok());
+            return submitted;
+        }
+        Err(Denial::Closing)
+    }
+
+    /// Reads a turn that was accepted before, from its beginning; none when nothing is known of it.
+    async fn join(&self, tenant: &TenantId, turn: TurnId) -> Option<Accepted> {
+        let view = self.inner.journal.turn(tenant, turn)?;
+        let observer = self.inner.journal.watch_turn(tenant, turn, None).ok()?;
+        let (reader, left) = EventReader::joined(observer);
+        if let Some(handle) = self.find(&view.session) {
+            // Without a task the turn has ended, and all of it is in the journal.
+            let _ = handle.inbox.send(Message::Join { turn, left }).await;
+        }
+        Some(Accepted { turn, thread: view.thread, reader, is_joined: true })
+    }
+
+    async fn submit_new(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {
         let mut job = Box::new(job);
         for _ in 0..MOVES_MAX {
             let handle = self.handle(key, &job)?;

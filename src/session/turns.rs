@@ -17,8 +17,8 @@ pub struct TurnView {
     pub backend: BackendId,
     /// How far it is.
     pub status: TurnStatus,
-    /// The thread that it belongs to, once it has begun.
-    pub thread: Option<ThreadId>,
+    /// The thread that it belongs to; before it has begun, as far as is known.
+    pub thread: ThreadId,
     /// When it was accepted.
     pub accepted_at: SystemTime,
     /// When the agent began.
@@ -62,13 +62,19 @@ impl TurnStatus {
 }
 
 impl TurnView {
-    pub(super) fn accepted(id: TurnId, session: SessionKey, backend: BackendId, first_seq: u64) -> Self {
+    pub(super) fn accepted(
+        id: TurnId,
+        session: SessionKey,
+        backend: BackendId,
+        thread: ThreadId,
+        first_seq: u64,
+    ) -> Self {
         Self {
             id,
             session,
             backend,
             status: TurnStatus::Queued,
-            thread: None,
+            thread,
             accepted_at: SystemTime::now(),
             started_at: None,
             ended_at: None,
@@ -84,7 +90,7 @@ impl TurnView {
         match &logged.kind {
             EventKind::Started { thread } => {
                 self.status = TurnStatus::InProgress;
-                self.thread = Some(thread.clone());
+                self.thread = thread.clone();
                 self.started_at = Some(logged.at);
             }
             EventKind::Ended(ending) => {

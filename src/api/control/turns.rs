@@ -20,7 +20,7 @@ struct TurnOut {
     /// `queued`, `in_progress`, `completed`, `interrupted`, `failed`.
     status: &'static str,
     backend: String,
-    thread: Option<String>,
+    thread: String,
     /// Milliseconds since 1970, as all times here.
     accepted_at: u64,
     started_at: Option<u64>,
@@ -86,7 +86,7 @@ fn turn_out(view: TurnView) -> TurnOut {
         session: view.session.to_string(),
         status: view.status.name(),
         backend: view.backend.to_string(),
-        thread: view.thread.map(|thread| thread.to_string()),
+        thread: view.thread.to_string(),
         accepted_at: millis(view.accepted_at),
         started_at: view.started_at.map(millis),
         ended_at: view.ended_at.map(millis),

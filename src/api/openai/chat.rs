@@ -10,7 +10,7 @@ use super::params;
 use crate::api::identity::{self, BodyHints};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
-use crate::api::{body, sse};
+use crate::api::{body, idempotency, sse};
 use crate::dispatch::{Accepted, EventReader};
 use crate::protocol::{EventKind, SessionKey, TenantId, TurnEnding, TurnRequest};
 use crate::wire::openai::ChatRequest;
@@ -25,6 +25,7 @@ pub(in crate::api) async fn chat(
     headers: &HeaderMap,
     bytes: Bytes,
 ) -> Result<Response<Body>, ApiError> {
+    let digest = idempotency::digest(headers, &bytes);
     let Asked { request, conversation, ignored } = if bytes.len() > LARGE_BYTES {
         // The other sessions are not to wait for it.
         let read = tokio::task::spawn_blocking(move || read(&bytes)).await;
@@ -37,7 +38,10 @@ pub(in crate::api) async fn chat(
     let model = request.model.as_deref().filter(|model| !model.is_empty());
     let backend = api.dispatch.resolve(model, identity.key.agent())?;
     let shown = model.unwrap_or(backend.as_str()).to_owned();
+    let idempotency = idempotency::name(headers, &identity, digest)?;
     let turn = TurnRequest {
+        lingers: idempotency.is_some(),
+        idempotency,
         backend,
         workspace: identity::workspace(headers, &api.config.workspace_roots)?,
         thread: identity::thread(headers)?,
@@ -106,6 +110,7 @@ fn stamps(key: &SessionKey, accepted: &Accepted, ignored: Option<String>) -> Hea
         ("x-turnmux-turn", Some(accepted.turn.to_string())),
         ("x-turnmux-thread", Some(accepted.thread.to_string())),
         ("x-turnmux-ignored", ignored),
+        ("x-turnmux-joined", accepted.is_joined.then(|| "true".to_owned())),
     ];
     let values = values.into_iter().filter_map(|(name, value)| {
         // Keys have no control characters, and other bytes may stand in a header.

@@ -71,7 +71,10 @@ pub(super) struct Active {
     pub(super) begun: bool,
     pub(super) since: Instant,
     pub(super) last: Instant,
+    /// Since when nobody reads it.
     pub(super) reader_gone: Option<Instant>,
+    /// Its client may come back.
+    pub(super) lingers: bool,
 }
 
 #[derive(Debug)]
@@ -111,6 +114,7 @@ impl Machine {
                 self.interrupt(now, turn, TurnEnding::Interrupted(InterruptCause::Request));
             }
             Input::ReaderGone(turn) => self.reader_gone(now, turn),
+            Input::ReaderBack(turn) => self.reader_back(turn),
             Input::Held(held) => self.hold(now, held),
             Input::Retire => {
                 if matches!(self.state, State::Idle { .. }) && self.queue.is_empty() {

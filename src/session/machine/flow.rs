@@ -91,6 +91,7 @@ impl Machine {
             }
         }
         let Some(job) = self.queue.pop_front() else { return };
+        let (turn, reader_gone, lingers) = (job.turn, job.reader_gone, job.request.lingers);
         let mut input = TurnInput { preface: Vec::new(), text: job.request.input };
         if self.record.thread.is_none() {
             input.preface.extend(preface::history(&job.request.history));
@@ -105,9 +106,8 @@ impl Machine {
             attached.options = wanted.clone();
             attached.spec = job.spec;
         }
-        let command = self.command(CommandKind::StartTurn { turn: job.turn, input, options: wanted });
-        let turn = job.turn;
-        self.state = State::Active(Active { turn, command, begun: false, since: now, last: now, reader_gone: None });
+        let command = self.command(CommandKind::StartTurn { turn, input, options: wanted });
+        self.state = State::Active(Active { turn, command, begun: false, since: now, last: now, reader_gone, lingers });
     }
 
     /// What the turn wants in force. Instructions that a caller leaves out stay as they were.

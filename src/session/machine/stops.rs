@@ -28,14 +28,40 @@ impl Machine {
     }
 
     pub(super) fn reader_gone(&mut self, now: Instant, turn: TurnId) {
-        if self.active() == Some(turn)
-            && let State::Active(active) = &mut self.state
-            && !self.policy.disconnect_grace.is_zero()
+        if let State::Active(active) = &mut self.state
+            && active.turn == turn
+            && !self.policy.grace(active.lingers).is_zero()
         {
             active.reader_gone.get_or_insert(now);
             return;
         }
+        let waiting = self.queue.iter_mut().find(|job| job.turn == turn && job.request.lingers);
+        if let Some(job) = waiting.filter(|_| !self.policy.linger.is_zero()) {
+            job.reader_gone.get_or_insert(now);
+            return;
+        }
         self.interrupt(now, Some(turn), TurnEnding::Interrupted(InterruptCause::ClientGone));
+    }
+
+    pub(super) fn reader_back(&mut self, turn: TurnId) {
+        if let State::Active(active) = &mut self.state
+            && active.turn == turn
+        {
+            active.reader_gone = None;
+        }
+        self.queue.iter_mut().filter(|job| job.turn == turn).for_each(|job| job.reader_gone = None);
+    }
+
+    /// Another message has come: nobody comes back for what lingers.
+    pub(super) fn end_lingering(&mut self, now: Instant) {
+        let waiting = self.queue.iter().filter(|job| job.reader_gone.is_some()).map(|job| job.turn);
+        let running = match &self.state {
+            State::Active(active) if active.lingers && active.reader_gone.is_some() => Some(active.turn),
+            _ => None,
+        };
+        for turn in waiting.chain(running).collect::<Vec<_>>() {
+            self.interrupt(now, Some(turn), TurnEnding::Interrupted(InterruptCause::ClientGone));
+        }
     }
 
     pub(super) fn finish(&mut self, now: Instant, after: After) {

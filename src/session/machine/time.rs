@@ -3,15 +3,27 @@
 use std::time::{Duration, Instant};
 
 use super::core::{Active, State};
-use super::{Effect, Machine};
+use super::{Effect, Job, Machine, Policy};
 use crate::protocol::{DriverEnd, ErrorKind, InterruptCause, TurnEnding, TurnError};
 
 /// What a driver gets beyond its own bounds to end a process, before its word is no longer awaited.
 const STOP_SLACK: Duration = Duration::from_secs(15);
 
+impl Policy {
+    /// How long a turn goes on when nobody reads it any more.
+    pub(super) fn grace(&self, lingers: bool) -> Duration {
+        if lingers { self.linger.max(self.disconnect_grace) } else { self.disconnect_grace }
+    }
+}
+
 impl Machine {
     /// When [`super::Input::Tick`] is due. While a reader presses back, the limits on the agent's silence rest.
     pub fn deadline(&self) -> Option<Instant> {
+        let lingering = self.queue.iter().filter_map(|job| job.reader_gone).min();
+        [self.state_deadline(), lingering.map(|gone| gone + self.policy.linger)].into_iter().flatten().min()
+    }
+
+    fn state_deadline(&self) -> Option<Instant> {
         let limits = &self.policy.limits;
         match &self.state {
             State::NotLoaded | State::Closed => None,
@@ -25,7 +37,7 @@ impl Machine {
                 (!active.begun && !self.held).then(|| active.since + limits.first_event),
                 limits.silence.filter(|_| !self.held).map(|limit| active.last + limit),
                 limits.turn.map(|limit| active.since + limit),
-                active.reader_gone.map(|gone| gone + self.policy.disconnect_grace),
+                active.reader_gone.map(|gone| gone + self.policy.grace(active.lingers)),
             ]
             .into_iter()
             .flatten()
@@ -34,7 +46,11 @@ impl Machine {
     }
 
     pub(super) fn tick(&mut self, now: Instant) {
-        if self.deadline().is_none_or(|at| at > now) {
+        let gone = |job: &&Job| job.reader_gone.is_some_and(|gone| gone + self.policy.linger <= now);
+        for turn in self.queue.iter().filter(gone).map(|job| job.turn).collect::<Vec<_>>() {
+            self.interrupt(now, Some(turn), TurnEnding::Interrupted(InterruptCause::ClientGone));
+        }
+        if self.state_deadline().is_none_or(|at| at > now) {
             return;
         }
         let limits = &self.policy.limits;
@@ -102,7 +118,7 @@ impl Machine {
     /// Which of the running turn's limits is reached, as its ending.
     fn overdue(&self, active: &Active, now: Instant) -> TurnEnding {
         let limits = &self.policy.limits;
-        if active.reader_gone.is_some_and(|gone| gone + self.policy.disconnect_grace <= now) {
+        if active.reader_gone.is_some_and(|gone| gone + self.policy.grace(active.lingers) <= now) {
             return TurnEnding::Interrupted(InterruptCause::ClientGone);
         }
         let message = if !active.begun && !self.held && active.since + limits.first_event <= now {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::driver::{Command, Driver, DriverEvent, OpenRequest};
 use crate::protocol::{BackendSpec, EventKind, Limits, ThreadId, TurnId, TurnRequest};
@@ -21,6 +21,8 @@ pub struct Policy {
     pub queue_max: usize,
     /// How long a turn goes on after its reader has left.
     pub disconnect_grace: Duration,
+    /// The same for a turn whose client may come back for its answer.
+    pub linger: Duration,
 }
 
 /// A turn that somebody wants, with everything that it needs.
@@ -36,6 +38,8 @@ pub struct Job {
     pub driver: Arc<dyn Driver>,
     /// Where a new session's agent runs: the request's workspace, or the default for it.
     pub directory: PathBuf,
+    /// Since when nobody reads it.
+    pub reader_gone: Option<Instant>,
 }
 
 impl std::fmt::Debug for Job {
@@ -53,6 +57,14 @@ pub enum Denial {
     QueueFull {
         /// The bound.
         queue_max: usize,
+    },
+    /// A request that repeats another by name says something else.
+    #[error(
+        "the Idempotency-Key `{key}` belongs to another request; repeat that one exactly, or give this one a key of its own"
+    )]
+    OtherRequest {
+        /// The name.
+        key: String,
     },
     /// The session is being closed.
     #[error("this session is being closed")]
@@ -110,6 +122,8 @@ pub enum Input {
     },
     /// Nobody reads this turn any more.
     ReaderGone(TurnId),
+    /// Somebody reads this turn again.
+    ReaderBack(TurnId),
     /// A slow reader holds up the agent, or does no longer.
     Held(bool),
     /// The place is wanted by another session.

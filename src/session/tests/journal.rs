@@ -1,6 +1,8 @@
 //! The journal by itself: numbers, observers, the budget.
 
-use crate::protocol::{BackendId, Event, EventKind, InterruptCause, SessionKey, TenantId, TurnEnding, TurnId};
+use crate::protocol::{
+    BackendId, Event, EventKind, InterruptCause, SessionKey, TenantId, ThreadId, TurnEnding, TurnId,
+};
 use crate::session::journal::{Journal, WatchError, Writer};
 use crate::session::{Observer, Seen, TurnStatus};
 
@@ -17,7 +19,7 @@ struct Talk {
 impl Talk {
     fn new(journal: &Journal, chat: &str) -> Self {
         let talk = Self { writer: journal.writer(&key(chat), 0), turn: TurnId::generate(), seq: 0 };
-        talk.writer.accepted(talk.turn, BackendId::new("scripted"));
+        talk.writer.accepted(talk.turn, BackendId::new("scripted"), ThreadId::generate());
         talk
     }
 
@@ -74,7 +76,7 @@ async fn a_turn_is_watched_from_its_beginning_to_its_end() {
     talk.say("one");
     let first = talk.turn;
     let waiting = TurnId::generate();
-    talk.writer.accepted(waiting, BackendId::new("scripted"));
+    talk.writer.accepted(waiting, BackendId::new("scripted"), ThreadId::generate());
     talk.turn = waiting;
     talk.say("the other's");
     talk.turn = first;

@@ -49,6 +49,7 @@ impl World {
             unnamed_idle_timeout: 30 * SECOND,
             queue_max: 16,
             disconnect_grace: Duration::ZERO,
+            linger: 10 * SECOND,
         };
         let mut setup = Setup { policy, max_live: 8, args: Vec::new() };
         change(&mut setup);
@@ -83,9 +84,11 @@ impl World {
             history: Vec::new(),
             input: input.into(),
             unnamed: false,
+            lingers: false,
+            idempotency: None,
         };
         let (spec, driver) = (Arc::new(self.spec.clone()), Arc::new(self.driver.clone()));
-        Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/srv") }
+        Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/srv"), reader_gone: None }
     }
 
     async fn try_submit(&self, chat: &str, input: &str) -> Result<Accepted, Denial> {

@@ -11,6 +11,7 @@ mod models;
 mod openclaw;
 mod parameters;
 mod queue;
+mod retries;
 mod routes;
 mod sessions;
 mod streams;

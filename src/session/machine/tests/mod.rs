@@ -5,6 +5,7 @@
 
 mod ends;
 mod limits;
+mod lingers;
 mod options;
 mod order;
 mod property;
@@ -252,6 +253,7 @@ fn policy() -> Policy {
         unnamed_idle_timeout: 30 * SECOND,
         queue_max: 3,
         disconnect_grace: Duration::ZERO,
+        linger: 10 * SECOND,
     }
 }
 
@@ -298,9 +300,11 @@ fn job(input: &str) -> Job {
         history: Vec::new(),
         input: input.into(),
         unnamed: false,
+        lingers: false,
+        idempotency: None,
     };
     let driver = Arc::new(Planner("planner"));
-    Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/srv/default") }
+    Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/srv/default"), reader_gone: None }
 }
 
 /// A job for another backend.

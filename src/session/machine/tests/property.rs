@@ -20,6 +20,7 @@ enum Op {
     Stray(u8),
     Interrupt(Option<u8>),
     ReaderGone(u8),
+    ReaderBack(u8),
     Held(bool),
     Retire,
     Finish(After),
@@ -45,6 +46,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<u8>().prop_map(Op::Stray),
         2 => proptest::option::of(any::<u8>()).prop_map(Op::Interrupt),
         1 => any::<u8>().prop_map(Op::ReaderGone),
+        1 => any::<u8>().prop_map(Op::ReaderBack),
         1 => any::<bool>().prop_map(Op::Held),
         1 => Just(Op::Retire),
         1 => after.prop_map(Op::Finish),
@@ -58,6 +60,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         policy.limits.silence = silence.then_some(40 * SECOND);
         policy.limits.turn = turn.then_some(300 * SECOND);
         policy.disconnect_grace = if grace { 5 * SECOND } else { Duration::ZERO };
+        policy.linger = if grace { Duration::ZERO } else { 7 * SECOND };
         policy
     })
 }
@@ -126,6 +129,11 @@ impl World {
                     self.feed(Input::ReaderGone(turn));
                 }
             }
+            Op::ReaderBack(choice) => {
+                if let Some(turn) = self.any_turn(choice) {
+                    self.feed(Input::ReaderBack(turn));
+                }
+            }
             Op::Held(held) => self.feed(Input::Held(held)),
             Op::Retire => self.feed(Input::Retire),
             Op::Finish(after) => {
@@ -148,6 +156,7 @@ impl World {
     fn job(&self, choice: u8, history: bool, backend: u8, unnamed: bool, instructions: u8) -> Job {
         let mut job = job("x");
         job.request.unnamed = unnamed;
+        job.request.lingers = choice % 3 == 0;
         job.request.thread = match choice % 16 {
             0 => Some(thread(1)),
             1 => Some(thread(2)),
