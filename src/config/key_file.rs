@@ -84,7 +84,8 @@ impl Reader<'_> {
             workspace_roots: self.list(&table, &place, "workspace_roots", |text| self.root(text))?,
         };
         if limits.backends.as_ref().is_some_and(Vec::is_empty) {
-            let problem = "it is empty, so the key would be good for nothing; name a backend, or leave it out to allow all";
+            let problem =
+                "it is empty, so the key would be good for nothing; name a backend, or leave it out to allow all";
             return Err(self.invalid(&format!("{place}.backends"), problem));
         }
         let shown = format!("`{place}` in {}", self.path.display());

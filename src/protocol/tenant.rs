@@ -9,8 +9,9 @@ use super::{BackendId, TenantId, WorkspaceRoot};
 /// is a bound of its own, which is the default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TenantLimits {
-    /// Requests that may be answered at once, streams to their end included; 1 to 4,096. Those that begin turns and those
-    /// that stop them are counted apart, each up to this number: who has used up the one can still do the other.
+    /// Requests that may be answered at once, streams to their end included; 1 to 4,096. Those that begin turns, those that
+    /// act on them and those that watch are counted apart, each up to this number: who has used up the one can still do
+    /// the other.
     pub max_requests: Option<usize>,
     /// Processes of its sessions that may live at once; 1 to 1,000. `sessions.max_live` holds too.
     pub max_live: Option<usize>,
