@@ -82,13 +82,14 @@ impl Drop for Share {
 impl Share {
     /// Keeps the share until the response's last byte is handed on, or its client has left.
     pub(super) fn kept_by(self, response: Response<Body>) -> Response<Body> {
-        response.map(|body| Counted { body, share: Some(self) }.boxed_unsync())
+        response.map(|body| Counted { share: Some(self), body }.boxed_unsync())
     }
 }
 
 struct Counted {
-    body: Body,
+    // Before the body, whose reader's end is what others hear of when a client leaves: by then the share is free.
     share: Option<Share>,
+    body: Body,
 }
 
 impl hyper::body::Body for Counted {

@@ -14,4 +14,5 @@ mod queue;
 mod routes;
 mod sessions;
 mod streams;
+mod tenants;
 mod workspaces;
