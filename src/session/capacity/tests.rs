@@ -176,19 +176,19 @@ proptest! {
                     members[who].mark_idle(false);
                 }
             }
-            for who in 0..9 {
-                if let Some(place) = tickets[who].as_mut().and_then(|ticket| ticket.try_recv().ok()) {
-                    (places[who], tickets[who]) = (Some(place), None);
+            for (place, waiting) in places.iter_mut().zip(&mut tickets) {
+                if let Some(granted) = waiting.as_mut().and_then(|ticket| ticket.try_recv().ok()) {
+                    (*place, *waiting) = (Some(granted), None);
                 }
             }
             let live = |of: usize| (0..9).filter(|who| who / 3 == of && places[*who].is_some()).count();
             let all = (0..3).map(live).sum::<usize>();
             prop_assert_eq!(capacity.live(), all);
             prop_assert!(all <= max_live);
-            for who in 0..9 {
+            for (who, ticket) in tickets.iter().enumerate() {
                 prop_assert!(live(who / 3) <= bound(who));
                 let could = all < max_live && live(who / 3) < bound(who);
-                prop_assert!(tickets[who].is_none() || !could, "{} waits beside a free place", who);
+                prop_assert!(ticket.is_none() || !could, "{} waits beside a free place", who);
             }
             // Whoever waits has somebody asked who can help, if anybody can.
             let inner = capacity.lock();

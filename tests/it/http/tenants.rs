@@ -155,7 +155,7 @@ async fn one_request_after_the_other_is_one_at_once() {
         let mut stream = session.stream("streamed").await;
         assert_eq!(stream.status, 200);
         assert_eq!(stream.rest().await.0, format!("You said: streamed [turn {}]", turn + 1));
-        alice.post("/v1/chat/completions", &json!({"messages": []})).await.refused(400, "invalid_messages");
+        alice.post("/v1/chat/completions", &json!({"messages": []})).await.refused(400, "no_user_message");
         alice.post("/v1/chat/abort", &json!({"session": "main::1"})).await.refused(404, "no_active_turn");
     }
 }
