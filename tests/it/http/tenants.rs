@@ -118,7 +118,7 @@ async fn a_tenant_with_all_its_requests_is_told_so_and_the_others_are_not() {
         streams.push(stream);
     }
     // A large one, too: its client hears of it, although nobody reads what it sends.
-    for text in ["more", &"x".repeat(3 << 20)] {
+    for text in ["more", &"x".repeat(20 << 20)] {
         let reply = alice.session("main::3").ask(text).await;
         let refusal = reply.refused(429, "tenant_busy");
         assert!(refusal.message.contains("max_requests"), "{refusal:?}");
