@@ -69,11 +69,21 @@ async fn what_is_another_s_is_not_there() {
             for what in [json!({"turn": turn}), json!({"session": "main::1", "turn": turn})] {
                 bob.post("/v1/chat/abort", &what).await.refused(404, "no_active_turn");
             }
+            for path in [format!("/v1/turns/{turn}"), format!("/v1/turns/{turn}/events")] {
+                bob.get(&path).await.refused(404, "turn_not_found");
+            }
         }
         let refusal = bob.post("/v1/chat/abort", &json!({"session": "main::1"})).await.refused(404, "no_active_turn");
         assert!(turns.iter().all(|turn| !refusal.message.contains(turn)), "{refusal:?}");
         assert_eq!(list(&bob).await.len(), usize::from(own));
-        if !own {
+        if own {
+            let known = bob.get("/v1/sessions/main%3A%3A1/turns").await.json();
+            let [turn] = &known["data"].as_array().expect("a list")[..] else { panic!("he has had one: {known}") };
+            assert!(!turns.iter().any(|alices| turn["id"] == **alices), "{known}");
+        } else {
+            for path in ["/v1/sessions/main%3A%3A1/turns", "/v1/sessions/main%3A%3A1/events"] {
+                bob.get(path).await.refused(404, "session_not_found");
+            }
             bob.post("/v1/chat/session/reset", &json!({"session": "main::1"})).await.refused(404, "session_not_found");
             bob.delete("/v1/sessions/main%3A%3A1").await.refused(404, "session_not_found");
         }
@@ -284,4 +294,26 @@ async fn a_key_file_that_allows_nothing_is_refused_by_name() {
         "{said}"
     );
     assert!(!said.contains("key-of-"), "{said}");
+}
+
+/// Two sessions of the same name have events of their own, numbered each for itself.
+#[tokio::test]
+async fn whoever_watches_sees_only_what_is_said_to_its_own() {
+    let daemon = daemon("max_requests = 1", "").await;
+    let [alice, bob] = clients(&daemon);
+    for (client, word) in [(&alice, "apple"), (&bob, "bread")] {
+        let turn = client.session("main::1").ask(word).await.header("x-turnmux-turn").expect("a turn").to_owned();
+        let events = client.watch(&format!("/v1/turns/{turn}/events")).await.rest().await;
+        assert_eq!((&events[0]["seq"], &events[0]["text"]), (&json!(1), &json!(word)));
+    }
+    let mut watches =
+        [alice.watch("/v1/sessions/main::1/events").await, bob.watch("/v1/sessions/main::1/events").await];
+    alice.get("/v1/sessions/main::1/events").await.refused(429, "tenant_busy");
+    // Turns are counted apart.
+    assert_eq!(alice.session("main::1").ask("apples").await.text(), "You said: apples [turn 2]");
+    assert_eq!(bob.session("main::1").ask("loaves").await.text(), "You said: loaves [turn 2]");
+    for (watch, word) in watches.iter_mut().zip(["apples", "loaves"]) {
+        let events = watch.until("turn_completed").await;
+        assert_eq!((&events[0]["type"], &events[0]["text"]), (&json!("user_text"), &json!(word)));
+    }
 }
