@@ -22,7 +22,7 @@ use crate::driver::claude_auto::ClaudeAuto;
 use crate::driver::claude_channel::{ChannelFolder, ClaudeChannel};
 use crate::driver::claude_stream::ClaudeStream;
 use crate::process::{Guard, ProcessError, StopLadder, Supervisor, SupervisorConfig};
-use crate::protocol::{Limits, TurnError};
+use crate::protocol::{Limits, TurnError, WorkspaceRoot};
 use crate::session::{Capacity, Policy, Registry, RegistryConfig};
 use crate::store::MemoryStore;
 
@@ -108,7 +108,7 @@ impl App {
             supervisor: supervisor.clone(),
             limits: config.limits.clone(),
             folder: ChannelFolder::create(&state_dir("channel").unwrap_or_else(unguessable), hub.address().port())?,
-            roots: config.server.workspace_roots.clone(),
+            roots: trusted_roots(&config),
             hub: hub.clone(),
             program: std::env::current_exe().unwrap_or_else(|_| "turnmux".into()),
         };
@@ -123,7 +123,7 @@ impl App {
         }
         let registry = Registry::new(RegistryConfig {
             policy: policy(&config),
-            capacity: Capacity::new(config.sessions.max_live),
+            capacity: Capacity::new(config.sessions.max_live, config.tenants.clone()),
             store: Arc::new(MemoryStore::new(config.sessions.records_max)),
         });
         let local = Arc::new(Local::new(local_config(&config)?, catalog, registry));
@@ -236,6 +236,12 @@ fn unguessable() -> PathBuf {
     std::env::temp_dir().join(format!("turnmux-{}", Uuid::new_v4().simple()))
 }
 
+/// Where agents may be told to trust a folder: wherever any tenant may send them.
+fn trusted_roots(config: &Config) -> Vec<WorkspaceRoot> {
+    let own = config.tenants.iter().filter_map(|(_, limits)| limits.workspace_roots.as_ref());
+    config.server.workspace_roots.iter().chain(own.flatten()).cloned().collect()
+}
+
 fn policy(config: &Config) -> Policy {
     // The driver keeps this limit itself and quotes the agent's last words once that is ended. The session's own is for a
     // driver that does not.
@@ -264,6 +270,7 @@ fn local_config(config: &Config) -> std::io::Result<LocalConfig> {
         default_backend: config.default_backend.clone(),
         agents,
         directory: std::env::current_dir()?,
+        tenants: config.tenants.clone(),
     })
 }
 
@@ -278,6 +285,7 @@ fn api_config(config: &Config, channel: SocketAddr) -> ApiConfig {
         heartbeat: config.server.heartbeat,
         body_bytes: config.limits.body_bytes,
         workspace_roots: config.server.workspace_roots.clone(),
+        tenants: config.tenants.clone(),
         channel: Some(channel),
     }
 }

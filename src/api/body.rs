@@ -35,9 +35,9 @@ pub(super) async fn read(body: Incoming, limit: usize) -> Result<Bytes, ApiError
     }
 }
 
-/// Takes what still comes and throws it away, beside the answer. Clients send all they have before they read; were the
+/// Takes what still comes of a body that nobody wants, beside the answer. Clients send all they have before they read; were the
 /// connection closed meanwhile, they would see it break, and repeat the request, instead of the answer.
-fn drain(mut body: Incoming) {
+pub(super) fn drain(mut body: Incoming) {
     tokio::spawn(tokio::time::timeout(DRAIN_WAIT, async move {
         let mut left = DRAIN_BYTES;
         while let Some(Ok(frame)) = body.frame().await {

@@ -12,8 +12,8 @@
 use hyper::HeaderMap;
 
 use super::respond::ApiError;
-use super::workspace;
-use crate::protocol::{IdError, SessionKey, TenantId, ThreadId, WorkspaceRoot};
+use super::workspace::{self, Roots};
+use crate::protocol::{IdError, SessionKey, TenantId, ThreadId};
 
 /// The headers that name a chat, in the order in which they count. OpenClaw sends the last two with
 /// `compat.sendSessionAffinityHeaders`: `<session id>:<n>`, where n grows with each `/new`, which is a new conversation.
@@ -58,7 +58,7 @@ pub(super) fn identify(tenant: TenantId, headers: &HeaderMap, body: &BodyHints<'
 }
 
 /// The workspace that the request names.
-pub(super) fn workspace(headers: &HeaderMap, roots: &[WorkspaceRoot]) -> Result<Option<std::path::PathBuf>, ApiError> {
+pub(super) fn workspace(headers: &HeaderMap, roots: Roots<'_>) -> Result<Option<std::path::PathBuf>, ApiError> {
     first(headers, &WORKSPACE_HEADERS)?.map(|(what, path)| workspace::allowed(&path, what, roots)).transpose()
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP side: who asks, for which session, for what, and how it is answered.
 
+mod allowance;
 mod auth;
 mod body;
 mod control;

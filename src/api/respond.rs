@@ -20,7 +20,7 @@ use crate::wire::openai::{ErrorBody, ErrorOut};
 /// What every answer is made of.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
-/// Wait before the next try when a queue is full: about one short turn.
+/// Wait before the next try when a queue is full, or a tenant has all the requests it may: about one short turn.
 const RETRY_QUEUE: Duration = Duration::from_secs(2);
 /// Wait before the next try when the daemon goes down: about as long as a service manager takes to start it again.
 const RETRY_SHUTDOWN: Duration = Duration::from_secs(5);
@@ -103,6 +103,16 @@ impl ApiError {
             format!("pages of `{origin}` may not use this server; their host is named in `server.allowed_hosts`");
         // Not 403: clients that switch a provider off at 401 to 403 would take it for a bad key.
         Self::invalid("origin_not_allowed", message)
+    }
+
+    /// As many of the tenant's requests are being answered as may be.
+    pub(super) fn tenant_busy(max_requests: usize) -> Self {
+        let message = format!(
+            "{max_requests} requests of this API key are being answered, and more it may not have (its `max_requests`); \
+             try again when one has ended"
+        );
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "tenant_busy", message);
+        Self { retry_after: Some(RETRY_QUEUE), ..error }
     }
 
     /// The turn was stopped.

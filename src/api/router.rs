@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use percent_encoding::percent_decode_str;
 
+use super::allowance::{Allowances, Kind};
 use super::respond::{ApiError, Body};
 use super::{Access, body, control, openai};
 use crate::dispatch::Dispatch;
-use crate::protocol::{TenantId, WorkspaceRoot};
+use crate::protocol::{TenantId, Tenants, WorkspaceRoot};
 
 /// What the HTTP side goes by.
 #[derive(Clone)]
@@ -26,6 +28,8 @@ pub struct ApiConfig {
     pub body_bytes: usize,
     /// Where workspaces that requests name may lie.
     pub workspace_roots: Vec<WorkspaceRoot>,
+    /// What each tenant may use.
+    pub tenants: Tenants,
     /// Where the plugins inside agents connect, for `/health`.
     pub channel: Option<SocketAddr>,
 }
@@ -36,13 +40,15 @@ pub struct Api {
     pub(super) dispatch: Arc<dyn Dispatch>,
     /// When the daemon started, in seconds since 1970.
     pub(super) started: u64,
+    allowances: Allowances,
     conns: AtomicUsize,
 }
 
 impl Api {
     /// Puts the two together.
     pub fn new(config: ApiConfig, dispatch: Arc<dyn Dispatch>) -> Self {
-        Self { config, dispatch, started: openai::seconds_since_1970(), conns: AtomicUsize::new(0) }
+        let allowances = Allowances::new(&config.tenants);
+        Self { config, dispatch, started: openai::seconds_since_1970(), allowances, conns: AtomicUsize::new(0) }
     }
 
     /// Answers one request.
@@ -68,7 +74,7 @@ impl Api {
         let (parts, incoming) = request.into_parts();
         let (headers, access) = (&parts.headers, &self.config.access);
         access.check_door(headers)?;
-        let (path, query) = (parts.uri.path(), parts.uri.query());
+        let path = parts.uri.path();
         let route = Route::find(path)?.ok_or_else(|| ApiError::no_route(path))?;
         let allow = route.method();
         if parts.method.as_str() != allow {
@@ -76,11 +82,33 @@ impl Api {
         }
         // Without a key: it is what service managers ask, and it says nothing of anybody's sessions.
         let tenant = if route == Route::Health { TenantId::local() } else { access.tenant(headers)? };
+        let share = match route.kind().map(|kind| self.allowances.take(&tenant, kind)).transpose() {
+            Ok(share) => share.flatten(),
+            Err(error) => {
+                body::drain(incoming);
+                return Err(error);
+            }
+        };
+        let response = self.answer(route, tenant, &parts, incoming).await?;
+        Ok(match share {
+            Some(share) => share.kept_by(response),
+            None => response,
+        })
+    }
+
+    async fn answer(
+        &self,
+        route: Route,
+        tenant: TenantId,
+        parts: &Parts,
+        incoming: Incoming,
+    ) -> Result<Response<Body>, ApiError> {
+        let (headers, query) = (&parts.headers, parts.uri.query());
         let body = async || body::read(incoming, self.config.body_bytes).await;
         match route {
             Route::Chat => openai::chat(self, tenant, headers, body().await?).await,
-            Route::Models => Ok(openai::models(self)),
-            Route::Model(name) => openai::model(self, &name),
+            Route::Models => Ok(openai::models(self, &tenant)),
+            Route::Model(name) => openai::model(self, &tenant, &name),
             Route::Sessions => Ok(control::list(self, &tenant)),
             Route::Session(key) => control::close(self, tenant, &key).await,
             Route::SessionEvents(key) => control::of_session(self, tenant, headers, query, &key),
@@ -131,6 +159,18 @@ impl Route {
             ["v1", "chat", "session", "reset"] => Self::Reset,
             _ => return Ok(None),
         }))
+    }
+
+    /// What it takes a share of; none is answered at once and has no body.
+    fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Chat => Some(Kind::Turn),
+            Self::Session(_) | Self::Abort | Self::Reset => Some(Kind::Act),
+            Self::SessionEvents(_) | Self::TurnEvents(_) => Some(Kind::Watch),
+            Self::Health | Self::Models | Self::Model(_) | Self::Sessions | Self::SessionTurns(_) | Self::Turn(_) => {
+                None
+            }
+        }
     }
 
     /// The one method that it takes.

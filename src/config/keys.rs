@@ -1,14 +1,11 @@
-//! The API keys: from variables, and from a file that only its owner can read.
+//! The API keys: from variables, and from the key file.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::diagnose::did_you_mean;
-use super::{ConfigError, Environment, Origin, file};
-use crate::protocol::{SECRET_VARIABLES, TenantId};
+use super::{ConfigError, Environment, key_file};
+use crate::protocol::{BackendId, BackendSpec, SECRET_VARIABLES, TenantId, Tenants};
 
 /// The shortest accepted key, in characters. A key that can be guessed is worse than none, which at least keeps to
 /// loopback.
@@ -43,8 +40,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// All keys, those of the variables first. `path` is the key file, absolute.
-pub(super) fn load(environment: &Environment, path: Option<&Path>) -> Result<Vec<ApiKey>, ConfigError> {
+/// All keys, those of the variables first, and the bounds of the tenants that have any. `path` is the key file, absolute.
+pub(super) fn load(
+    environment: &Environment,
+    path: Option<&Path>,
+    backends: &BTreeMap<BackendId, BackendSpec>,
+) -> Result<(Vec<ApiKey>, Tenants), ConfigError> {
     let mut named: Vec<(String, ApiKey)> = Vec::new();
     for variable in SECRET_VARIABLES {
         if let Some(text) = environment.text(variable)? {
@@ -55,78 +56,20 @@ pub(super) fn load(environment: &Environment, path: Option<&Path>) -> Result<Vec
             }
         }
     }
-    for (name, key) in path.map(from_file).transpose()?.unwrap_or_default() {
+    let file = path.map(|path| key_file::load(path, environment, backends)).transpose()?;
+    let mut tenants = BTreeMap::new();
+    for key_file::Entry { name, key, limits } in file.unwrap_or_default() {
         if let Some((first, _)) = named.iter().find(|(_, other)| other.secret.0 == key.secret.0) {
             return Err(ConfigError::DuplicateKey { first: first.clone(), second: name });
         }
+        tenants.insert(key.tenant.clone(), limits);
         named.push((name, key));
     }
-    Ok(named.into_iter().map(|(_, key)| key).collect())
-}
-
-/// Reads `[keys.<name>] key = "…"`. serde is not used, because its errors repeat the value that they complain about.
-fn from_file(path: &Path) -> Result<Vec<(String, ApiKey)>, ConfigError> {
-    let text = read_private(path)?;
-    let origin = Origin::File(path.display().to_string());
-    let unknown = |key: String, wrong: &str, right: &str| {
-        let guess = did_you_mean(wrong, [right]);
-        ConfigError::UnknownKey { key, origin: origin.clone(), hint: format!("the key here is `{right}`{guess}") }
-    };
-    let shape =
-        |key: String, problem: &str| ConfigError::Invalid { key, origin: origin.clone(), problem: problem.into() };
-    let mut keys = Vec::new();
-    for (table, value) in file::parse(path, &text)? {
-        if table != "keys" {
-            return Err(unknown(table.clone(), &table, "keys"));
-        }
-        let toml::Value::Table(names) = value else {
-            return Err(shape(table, "write each key as [keys.<name>] and key = \"…\""));
-        };
-        for (name, value) in names {
-            let place = format!("keys.{name}");
-            let toml::Value::Table(mut entry) = value else {
-                return Err(shape(place, "write it as a table: [keys.<name>] and key = \"…\""));
-            };
-            let text = match entry.remove("key") {
-                Some(toml::Value::String(text)) => text,
-                Some(_) => return Err(shape(format!("{place}.key"), "expected a string")),
-                None => match entry.keys().next() {
-                    Some(wrong) => return Err(unknown(format!("{place}.{wrong}"), wrong, "key")),
-                    None => return Err(shape(place, "it has no key; add key = \"…\"")),
-                },
-            };
-            if let Some(wrong) = entry.keys().next() {
-                return Err(unknown(format!("{place}.{wrong}"), wrong, "key"));
-            }
-            let tenant = TenantId::new(&name).map_err(|error| shape(place.clone(), &format!("as a name, {error}")))?;
-            let shown = format!("`{place}` in {}", path.display());
-            keys.push((shown.clone(), ApiKey { tenant, secret: secret(&shown, &text)? }));
-        }
-    }
-    Ok(keys)
-}
-
-fn read_private(path: &Path) -> Result<String, ConfigError> {
-    let missing = || ConfigError::FileMissing { path: path.to_owned(), named_by: "server.key_file" };
-    let unreadable = |source| ConfigError::FileUnreadable { path: path.to_owned(), source };
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
-        Err(error) => return Err(unreadable(error)),
-    };
-    // A pipe would block, and says nothing about who else could read it.
-    if !metadata.is_file() {
-        return Err(unreadable(io::Error::other("it is no regular file")));
-    }
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(ConfigError::KeyFileOpen { path: path.to_owned(), mode });
-    }
-    file::read(path)?.ok_or_else(missing)
+    Ok((named.into_iter().map(|(_, key)| key).collect(), Tenants::new(tenants)))
 }
 
 /// Refuses what could be guessed, and what could not stand in a header.
-fn secret(name: &str, text: &str) -> Result<Secret, ConfigError> {
+pub(super) fn secret(name: &str, text: &str) -> Result<Secret, ConfigError> {
     let bad = |problem| Err(ConfigError::BadKey { name: name.to_owned(), problem });
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         bad("it has spaces, line ends or characters outside of ASCII, which a header cannot carry")

@@ -20,6 +20,7 @@ mod diagnose;
 mod environment;
 mod error;
 mod file;
+mod key_file;
 mod keys;
 mod layer;
 mod load;

@@ -38,7 +38,7 @@ pub(super) fn resolve(
     let backends = backends::resolve(schema.backends, overrides.permission, environment, layers)?;
     let key_file = schema.server.key_file.as_ref().map(|path| paths::absolute(path, environment)).transpose();
     let key_file = key_file.map_err(|problem| invalid(layers, &["server", "key_file"], problem))?;
-    let keys = keys::load(environment, key_file.as_deref())?;
+    let (keys, tenants) = keys::load(environment, key_file.as_deref(), &backends)?;
     let mut server = server(schema.server, environment, layers)?;
     server.listen.set_port(overrides.port.unwrap_or(server.listen.port()));
     if keys.is_empty() && !server.listen.ip().is_loopback() {
@@ -59,6 +59,7 @@ pub(super) fn resolve(
         backends,
         aliases,
         keys,
+        tenants,
     })
 }
 

@@ -64,7 +64,8 @@ pub(super) struct Server {
     /// Folders in which a request may choose its workspace; an empty list is none. Default: the home directory, hidden
     /// folders excepted.
     pub(super) workspace_roots: Option<Vec<RelativePathBuf>>,
-    /// A file of API keys with names (`[keys.<name>] key = "…"`), readable by its owner only. Default: none.
+    /// A file of API keys with names (`[keys.<name>] key = "…"`) and what each may use (`key_file.rs`), readable by its
+    /// owner only. Default: none.
     pub(super) key_file: Option<RelativePathBuf>,
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ApiKey;
-use crate::protocol::{BackendId, BackendSpec, Limits, WorkspaceRoot};
+use crate::protocol::{BackendId, BackendSpec, Limits, Tenants, WorkspaceRoot};
 
 /// Everything that is configured. What each key means and its default stand in `schema.rs`.
 #[derive(Clone)]
@@ -30,12 +30,14 @@ pub struct Config {
     pub aliases: BTreeMap<String, BackendId>,
     /// The API keys; empty only if the daemon listens on loopback.
     pub keys: Vec<ApiKey>,
+    /// What each tenant of the key file may use; no other has bounds of its own.
+    pub tenants: Tenants,
 }
 
 impl fmt::Debug for Config {
     /// Leaves out what the backends are, for their variables may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, server, sessions, limits, default_backend, backends, agents, aliases, keys } = self;
+        let Self { file, server, sessions, limits, default_backend, backends, agents, aliases, keys, tenants } = self;
         f.debug_struct("Config")
             .field("file", file)
             .field("server", server)
@@ -46,6 +48,7 @@ impl fmt::Debug for Config {
             .field("agents", agents)
             .field("aliases", aliases)
             .field("keys", keys)
+            .field("tenants", tenants)
             .finish()
     }
 }

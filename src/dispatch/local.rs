@@ -9,7 +9,9 @@ use futures_util::future::BoxFuture;
 
 use super::{BackendView, Counts, Dispatch, Refusal};
 use crate::driver::catalog::Catalog;
-use crate::protocol::{BackendId, BackendSpec, SessionKey, TenantId, TurnId, TurnRequest};
+use crate::protocol::{
+    BackendId, BackendSpec, ErrorKind, SessionKey, TenantId, Tenants, ThreadId, TurnError, TurnId, TurnRequest,
+};
 use crate::session::{Accepted, Interrupted, Job, Observer, Registry, SessionView, TurnView, WatchError};
 
 /// What [`Local`] goes by.
@@ -24,6 +26,8 @@ pub struct LocalConfig {
     pub agents: BTreeMap<String, AgentEntry>,
     /// Where agents run when nothing else says so.
     pub directory: PathBuf,
+    /// Who may use which backends.
+    pub tenants: Tenants,
 }
 
 /// What is known of a caller's agent.
@@ -53,13 +57,35 @@ impl Local {
         &self.registry
     }
 
-    fn unknown(&self, model: &str) -> Refusal {
-        let known = self.config.backends.keys().map(ToString::to_string).collect();
-        Refusal::UnknownModel { model: model.to_owned(), known }
+    /// A backend that the tenant may use.
+    fn known(&self, tenant: &TenantId, id: &BackendId) -> Option<&Arc<BackendSpec>> {
+        self.config.backends.get(id).filter(|_| self.config.tenants.of(tenant).allows(id))
+    }
+
+    /// A backend that others may use is as unknown as one that nobody has configured.
+    fn unknown(&self, tenant: &TenantId, model: &str) -> Refusal {
+        let known = self.config.backends.keys().filter(|id| self.known(tenant, id).is_some());
+        Refusal::UnknownModel { model: model.to_owned(), known: known.map(ToString::to_string).collect() }
+    }
+
+    /// The tenant's backend where neither the request nor the agent has one.
+    fn default_backend(&self, tenant: &TenantId) -> &BackendId {
+        let default = &self.config.default_backend;
+        let limits = self.config.tenants.of(tenant);
+        let first = limits.backends.as_ref().and_then(|backends| backends.first());
+        first.filter(|_| !limits.allows(default)).unwrap_or(default)
     }
 
     fn job(&self, key: &SessionKey, request: TurnRequest) -> Result<Job, Refusal> {
-        let spec = self.config.backends.get(&request.backend).ok_or_else(|| self.unknown(request.backend.as_str()))?;
+        let tenant = key.tenant();
+        let spec = self.known(tenant, &request.backend);
+        let spec = spec.ok_or_else(|| self.unknown(tenant, request.backend.as_str()))?;
+        // Who knows the id of another's conversation is not to go on with it.
+        if let Some(thread) = &request.thread
+            && self.registry.is_anothers(tenant, thread)
+        {
+            return Err(no_thread(thread).into());
+        }
         let driver = self.catalog.get(&spec.driver)?;
         let agent = self.config.agents.get(key.agent());
         let directory = (request.workspace.clone())
@@ -72,6 +98,14 @@ impl Local {
             driver.check(spec, &directory)?;
         }
         Ok(Job { turn: TurnId::generate(), request, spec: spec.clone(), driver, directory, reader_gone: None })
+    }
+
+    fn view(&self, spec: &BackendSpec) -> BackendView {
+        let directory = spec.workspace.as_ref().unwrap_or(&self.config.directory);
+        let driver = self.catalog.get(&spec.driver);
+        let note = driver.as_ref().ok().and_then(|driver| driver.note(&spec.id));
+        let trouble = driver.and_then(|driver| driver.check(spec, directory)).err().map(|error| error.message);
+        BackendView { id: spec.id.clone(), driver: spec.driver.clone(), note, trouble }
     }
 }
 
@@ -124,28 +158,33 @@ impl Dispatch for Local {
         self.registry.list(tenant)
     }
 
-    fn resolve(&self, model: Option<&str>, agent: &str) -> Result<BackendId, Refusal> {
+    fn resolve(&self, tenant: &TenantId, model: Option<&str>, agent: &str) -> Result<BackendId, Refusal> {
         let Some(model) = model else {
-            let agents = self.config.agents.get(agent).and_then(|agent| agent.backend.clone());
-            return Ok(agents.unwrap_or_else(|| self.config.default_backend.clone()));
+            let agents = self.config.agents.get(agent).and_then(|agent| agent.backend.as_ref());
+            let agents = agents.filter(|id| self.known(tenant, id).is_some());
+            return Ok(agents.unwrap_or_else(|| self.default_backend(tenant)).clone());
         };
         let id = self.config.aliases.get(model).cloned().unwrap_or_else(|| BackendId::new(model));
-        if self.config.backends.contains_key(&id) { Ok(id) } else { Err(self.unknown(model)) }
+        if self.known(tenant, &id).is_some() { Ok(id) } else { Err(self.unknown(tenant, model)) }
     }
 
-    fn backends(&self) -> Vec<BackendView> {
-        let view = |spec: &Arc<BackendSpec>| {
-            let directory = spec.workspace.as_ref().unwrap_or(&self.config.directory);
-            let driver = self.catalog.get(&spec.driver);
-            let note = driver.as_ref().ok().and_then(|driver| driver.note(&spec.id));
-            let trouble = driver.and_then(|driver| driver.check(spec, directory)).err().map(|error| error.message);
-            BackendView { id: spec.id.clone(), driver: spec.driver.clone(), note, trouble }
-        };
-        self.config.backends.values().map(view).collect()
+    fn backends(&self, tenant: &TenantId) -> Vec<BackendView> {
+        let known = self.config.backends.values().filter(|spec| self.known(tenant, &spec.id).is_some());
+        known.map(|spec| self.view(spec)).collect()
+    }
+
+    fn all_backends(&self) -> (BackendId, Vec<BackendView>) {
+        let all = self.config.backends.values().map(|spec| self.view(spec));
+        (self.config.default_backend.clone(), all.collect())
     }
 
     fn counts(&self) -> Counts {
         let (sessions, queued, processes) = self.registry.counts();
         Counts { processes, sessions, queued }
     }
+}
+
+/// As though it were not there.
+fn no_thread(thread: &ThreadId) -> TurnError {
+    TurnError::new(ErrorKind::ThreadNotFound, format!("there is no thread {thread} that this session could go on with"))
 }

@@ -89,14 +89,18 @@ pub trait Dispatch: Send + Sync + 'static {
     /// The tenant's sessions.
     fn sessions(&self, tenant: &TenantId) -> Vec<SessionView>;
 
-    /// Which backend a request's `model` means; none named means the caller's agent's, or the default.
+    /// Which backend a request's `model` means; none named means the caller's agent's, or the default. There are only
+    /// those that the tenant may use.
     ///
     /// # Errors
     /// [`Refusal::UnknownModel`].
-    fn resolve(&self, model: Option<&str>, agent: &str) -> Result<BackendId, Refusal>;
+    fn resolve(&self, tenant: &TenantId, model: Option<&str>, agent: &str) -> Result<BackendId, Refusal>;
 
-    /// All backends, each with whether it could run.
-    fn backends(&self) -> Vec<BackendView>;
+    /// The backends that the tenant may use, each with whether it could run.
+    fn backends(&self, tenant: &TenantId) -> Vec<BackendView>;
+
+    /// All backends and which is the default, whoever may use them: for `/health`.
+    fn all_backends(&self) -> (BackendId, Vec<BackendView>);
 
     /// How much there is of everything.
     fn counts(&self) -> Counts;

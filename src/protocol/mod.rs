@@ -7,6 +7,7 @@ mod error;
 mod event;
 mod ids;
 mod limits;
+mod tenant;
 mod turn;
 mod workspace;
 
@@ -15,6 +16,7 @@ pub use error::{ErrorKind, TurnError};
 pub use event::{DriverEnd, Event, EventKind, Question, ThreadOrigin, WaitReason};
 pub use ids::{BackendId, IdError, SessionKey, TenantId, ThreadId, TurnId};
 pub use limits::Limits;
+pub use tenant::{TenantLimits, Tenants};
 pub use turn::{
     FinishReason, HistoryMessage, Idempotency, InterruptCause, Role, TurnEnding, TurnOptions, TurnRequest, Usage,
 };

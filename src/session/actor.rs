@@ -103,6 +103,7 @@ impl Actor {
     ) -> Self {
         Self {
             seq: record.seq,
+            member: capacity.join(record.key.tenant()),
             machine: Machine::new(record, policy),
             inbox,
             store,
@@ -112,7 +113,6 @@ impl Actor {
             attachment: None,
             pid: None,
             held: false,
-            member: capacity.join(),
             place: None,
             ticket: None,
             submitted: Vec::new(),

@@ -286,6 +286,11 @@ impl Registry {
         self.inner.config.store.load(key).map(|record| self.view(record))
     }
 
+    /// Whether a thread belongs to a session of somebody else than this tenant.
+    pub fn is_anothers(&self, tenant: &TenantId, thread: &ThreadId) -> bool {
+        self.inner.config.store.is_anothers(tenant, thread)
+    }
+
     /// Sessions that are known, turns that wait, and processes that live or are about to.
     pub fn counts(&self) -> (usize, usize, usize) {
         let queued = self.inner.tasks.iter().map(|entry| entry.live.borrow().queued).sum();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{SessionRecord, SessionStore};
-use crate::protocol::{SessionKey, TenantId};
+use crate::protocol::{SessionKey, TenantId, ThreadId};
 
 /// A bounded store: past its bound the record that was saved longest ago gives way, unnamed ones first, with a warning
 /// where a named one is lost.
@@ -77,6 +77,12 @@ impl SessionStore for MemoryStore {
         drop(inner);
         records.sort_by(|a, b| a.key.cmp(&b.key));
         records
+    }
+
+    fn is_anothers(&self, tenant: &TenantId, thread: &ThreadId) -> bool {
+        // All are looked at, for hardly any request names a thread.
+        let inner = self.lock();
+        inner.records.values().any(|(_, r)| r.thread.as_ref() == Some(thread) && r.key.tenant() != tenant)
     }
 
     fn len(&self) -> usize {

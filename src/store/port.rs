@@ -47,6 +47,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// All records of a tenant, in the order of their keys.
     fn list(&self, tenant: &TenantId) -> Vec<SessionRecord>;
 
+    /// Whether a thread belongs to a session of somebody else than this tenant.
+    fn is_anothers(&self, tenant: &TenantId, thread: &ThreadId) -> bool;
+
     /// How many records there are.
     fn len(&self) -> usize;
 

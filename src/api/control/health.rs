@@ -42,9 +42,8 @@ struct Backend {
 /// How things stand. Always 200 while the daemon answers: whether an agent is installed is in the body.
 pub(in crate::api) fn health(api: &Api) -> Response<Body> {
     let counts = api.dispatch.counts();
-    let backends: BTreeMap<String, Backend> = api
-        .dispatch
-        .backends()
+    let (default, backends) = api.dispatch.all_backends();
+    let backends: BTreeMap<String, Backend> = backends
         .into_iter()
         .map(|view| {
             let backend =
@@ -52,8 +51,7 @@ pub(in crate::api) fn health(api: &Api) -> Response<Body> {
             (view.id.to_string(), backend)
         })
         .collect();
-    let default = api.dispatch.resolve(None, "").ok();
-    let ok = default.and_then(|id| backends.get(id.as_str())).is_some_and(|backend| backend.ready);
+    let ok = backends.get(default.as_str()).is_some_and(|backend| backend.ready);
     let health = Health {
         ok,
         version: env!("CARGO_PKG_VERSION"),

@@ -10,6 +10,7 @@ use super::params;
 use crate::api::identity::{self, BodyHints};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
+use crate::api::workspace::Roots;
 use crate::api::{body, idempotency, sse};
 use crate::dispatch::{Accepted, EventReader};
 use crate::protocol::{EventKind, SessionKey, TenantId, TurnEnding, TurnRequest};
@@ -34,16 +35,17 @@ pub(in crate::api) async fn chat(
         read(&bytes)?
     };
     let hints = BodyHints { user: request.user.as_deref(), prompt_cache_key: request.prompt_cache_key.as_deref() };
-    let identity = identity::identify(tenant, headers, &hints)?;
+    let roots = Roots::of(api.config.tenants.of(&tenant), &api.config.workspace_roots);
+    let identity = identity::identify(tenant.clone(), headers, &hints)?;
     let model = request.model.as_deref().filter(|model| !model.is_empty());
-    let backend = api.dispatch.resolve(model, identity.key.agent())?;
+    let backend = api.dispatch.resolve(&tenant, model, identity.key.agent())?;
     let shown = model.unwrap_or(backend.as_str()).to_owned();
     let idempotency = idempotency::name(headers, &identity, digest)?;
     let turn = TurnRequest {
         lingers: idempotency.is_some(),
         idempotency,
         backend,
-        workspace: identity::workspace(headers, &api.config.workspace_roots)?,
+        workspace: identity::workspace(headers, roots)?,
         thread: identity::thread(headers)?,
         instructions: conversation.instructions,
         history: conversation.history,

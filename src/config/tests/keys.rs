@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::World;
 use crate::config::{ConfigError, Overrides};
+use crate::protocol::{BackendId, TenantId, TenantLimits, WorkspaceRoot};
 
 const ALICE: &str = "alice-0123456789";
 const BOB: &str = "bob-0123456789";
@@ -108,6 +109,57 @@ fn what_the_key_file_cannot_say_is_refused_without_its_text() {
         assert!(refusal.contains(refusal_has), "{file}: {refusal}");
         assert!(!refusal.contains(ALICE), "{refusal}");
     }
+}
+
+#[test]
+fn a_key_s_table_says_what_its_tenant_may_use() {
+    let world = with_key_file(&format!(
+        "[keys.alice]\nkey = \"{ALICE}\"\nmax_requests = 4\nmax_live = 2\n\
+         backends = [\"claude-code-opus\", \"claude-code\"]\nworkspace_roots = [\"~/alice\", \"/srv/alice\"]\n\
+         [keys.bob]\nkey = \"{BOB}\"\nworkspace_roots = []\n"
+    ));
+    let tenants = world.load().tenants;
+    let of = |name: &str| tenants.of(&TenantId::new(name).unwrap()).clone();
+    let root = |path: std::path::PathBuf| WorkspaceRoot { path, hidden: true };
+    let backends = ["claude-code-opus", "claude-code"].map(BackendId::new);
+    let alice = TenantLimits {
+        max_requests: Some(4),
+        max_live: Some(2),
+        backends: Some(backends.into()),
+        workspace_roots: Some(vec![root(world.path("home/alice")), root("/srv/alice".into())]),
+    };
+    assert_eq!(of("alice"), alice);
+    assert_eq!(of("bob"), TenantLimits { workspace_roots: Some(Vec::new()), ..TenantLimits::default() });
+    assert_eq!(of("local"), TenantLimits::default());
+}
+
+#[test]
+fn bounds_that_are_none_are_refused_by_name_and_without_their_text() {
+    for (line, refusal_has) in [
+        ("max_live = 0", "`keys.alice.max_live` in /"),
+        ("max_live = 1001", "a whole number between 1 and 1000; without it there is no limit"),
+        ("max_live = -1", "between 1 and 1000"),
+        ("max_requests = 4097", "`keys.alice.max_requests` in /"),
+        ("max_requests = \"very-secret\"", "between 1 and 4096"),
+        ("max_request = 1", "did you mean `max_requests`?"),
+        ("roots = []", "the keys here are `key`, `max_requests`, `max_live`, `backends`, `workspace_roots`"),
+        ("backends = []", "`keys.alice.backends` in /"),
+        ("backends = []", "name a backend, or leave it out"),
+        ("backends = \"very-secret\"", "expected an array of strings"),
+        ("backends = [\"claude-code\", 1]", "expected an array of strings"),
+        ("backends = [\"claude-code\", \"very-secret\"]", "item 2: there is no such backend, there are claude-c"),
+        ("backends = [\"claude-cod\"]", "did you mean `claude-code`?"),
+        ("workspace_roots = [\"very-secret\"]", "item 1: it is not absolute; begin it with / or ~/"),
+        ("workspace_roots = [\"\"]", "item 1: it is an empty path"),
+        ("workspace_roots = {a = \"very-secret\"}", "`keys.alice.workspace_roots` in /"),
+    ] {
+        let refusal = with_key_file(&format!("[keys.alice]\nkey = \"{ALICE}\"\n{line}")).refusal();
+        assert!(refusal.contains(refusal_has) && refusal.contains("keys.toml"), "{line}: {refusal}");
+        assert!(!refusal.contains("very-secret") && !refusal.contains(ALICE), "{refusal}");
+    }
+    let homeless = with_key_file(&format!("[keys.alice]\nkey = \"{ALICE}\"\nworkspace_roots = [\"~/x\"]"));
+    let homeless = World { environment: crate::config::Environment { home: None, ..homeless.environment }, ..homeless };
+    assert!(homeless.refusal().contains("HOME is not set"));
 }
 
 #[test]

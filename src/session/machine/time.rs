@@ -60,7 +60,8 @@ impl Machine {
                 let error = TurnError {
                     kind: ErrorKind::NoCapacity,
                     message: format!(
-                        "all processes that may live at once (`sessions.max_live`) were busy for {:?} (`limits.capacity`)",
+                        "all processes that may live at once (`sessions.max_live`, or `max_live` of the API key) were busy for \
+                         {:?} (`limits.capacity`)",
                         limits.capacity
                     ),
                     retry_after: Some(Duration::from_secs(5)),

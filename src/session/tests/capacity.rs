@@ -1,6 +1,7 @@
 //! Fewer places than sessions.
 
 use super::*;
+use crate::protocol::TenantLimits;
 
 #[tokio::test(start_paused = true)]
 async fn the_session_that_has_been_idle_longest_makes_room_and_no_other() {
@@ -100,4 +101,59 @@ async fn a_session_that_wants_its_place_back_is_a_newcomer_like_any_other() {
     assert_eq!(world.view("2").state, "not_loaded", "and 2 makes room for it");
     world.interrupt("3").await;
     ending(&mut newcomer.reader).await;
+}
+
+/// A session of alice's, who may have so many processes as the test says.
+fn alices(chat: &str) -> SessionKey {
+    SessionKey::new(alice(), Some("main"), Some(chat)).unwrap()
+}
+
+fn alice() -> TenantId {
+    TenantId::new("alice").unwrap()
+}
+
+fn alice_may_have(max_live: usize) -> Tenants {
+    let limits = TenantLimits { max_live: Some(max_live), ..TenantLimits::default() };
+    Tenants::new([(alice(), limits)].into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_at_its_bound_makes_room_itself_and_nobody_else_does() {
+    let world = World::with(|setup| setup.tenants = alice_may_have(2));
+    world.ask("1", "hello").await;
+    for chat in ["1", "2", "3"] {
+        pass(SECOND).await;
+        let mut asked = world.registry.submit(&alices(chat), world.job("hello")).await.unwrap();
+        assert_eq!(text(&ending(&mut asked.reader).await), "hello");
+    }
+    let states = ["1", "2", "3"].map(|chat| world.registry.get(&alices(chat)).unwrap().state);
+    assert_eq!(states, ["not_loaded", "idle", "idle"], "her own, longest idle");
+    assert_eq!((world.view("1").state, world.live()), ("idle", 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_whose_processes_are_all_busy_waits_and_holds_nobody_up() {
+    let world = World::with(|setup| setup.tenants = alice_may_have(1));
+    let mut busy = world.registry.submit(&alices("1"), world.job("!pause=30s done")).await.unwrap();
+    let mut waiting = world.registry.submit(&alices("2"), world.job("hello")).await.unwrap();
+    let _said = within("what was said", waiting.reader.next()).await.unwrap();
+    let second = within("an event", waiting.reader.next()).await.unwrap();
+    assert_eq!(second.kind, EventKind::Waiting(WaitReason::Capacity));
+    for chat in ["1", "2"] {
+        assert_eq!(world.ask(chat, "hello").await, "hello", "another tenant's");
+    }
+    assert_eq!(world.registry.get(&alices("2")).unwrap().state, "waiting");
+    assert_eq!(text(&ending(&mut busy.reader).await), "done");
+    assert_eq!(text(&ending(&mut waiting.reader).await), "hello");
+    assert_eq!((world.live(), world.view("1").state), (3, "idle"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_s_wait_for_its_own_place_has_the_same_limit() {
+    let world = World::with(|setup| setup.tenants = alice_may_have(1));
+    let busy = world.registry.submit(&alices("1"), world.job("!never")).await.unwrap();
+    let mut waiting = world.registry.submit(&alices("2"), world.job("hello")).await.unwrap();
+    let ending = ending(&mut waiting.reader).await;
+    assert!(matches!(ending, TurnEnding::Failed(error) if error.message.contains("`max_live` of the API key")));
+    drop(busy);
 }

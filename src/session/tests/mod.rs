@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::{Accepted, Capacity, Denial, EventReader, Interrupted, Job, Policy, Registry, RegistryConfig, SessionView};
 use crate::driver::scripted::Scripted;
 use crate::protocol::{BackendId, BackendSpec, CommandPolicy, EnvPolicy, Event, EventKind, InterruptCause, Limits};
-use crate::protocol::{Permission, SessionKey, TenantId, TurnEnding, TurnId, TurnRequest, WaitReason};
+use crate::protocol::{Permission, SessionKey, TenantId, Tenants, TurnEnding, TurnId, TurnRequest, WaitReason};
 use crate::store::MemoryStore;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,6 +34,7 @@ struct World {
 struct Setup {
     policy: Policy,
     max_live: usize,
+    tenants: Tenants,
     args: Vec<String>,
 }
 
@@ -51,11 +52,11 @@ impl World {
             disconnect_grace: Duration::ZERO,
             linger: 10 * SECOND,
         };
-        let mut setup = Setup { policy, max_live: 8, args: Vec::new() };
+        let mut setup = Setup { policy, max_live: 8, tenants: Tenants::default(), args: Vec::new() };
         change(&mut setup);
         let registry = Registry::new(RegistryConfig {
             policy: setup.policy,
-            capacity: Capacity::new(setup.max_live),
+            capacity: Capacity::new(setup.max_live, setup.tenants),
             store: Arc::new(MemoryStore::new(100)),
         });
         let spec = BackendSpec {

@@ -58,6 +58,11 @@ impl Client {
         client
     }
 
+    /// The same client with an API key.
+    pub(crate) fn key(&self, key: &str) -> Self {
+        self.with("authorization", &format!("Bearer {key}"))
+    }
+
     /// The same client for one session.
     pub(crate) fn session(&self, key: &str) -> Self {
         self.with("x-turnmux-session", key)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub(crate) struct DaemonBuilder {
     scratch: Option<Arc<TempDir>>,
     /// What claude remembers of its user, as its `.claude.json`.
     memory: Option<serde_json::Value>,
+    /// Its key file.
+    keys: Option<String>,
 }
 
 /// A running daemon. Dropped, it is killed; [`Daemon::stop`] ends it in order.
@@ -170,6 +173,7 @@ impl DaemonBuilder {
             args: Vec::new(),
             scratch: None,
             memory: None,
+            keys: None,
         }
     }
 
@@ -184,6 +188,12 @@ impl DaemonBuilder {
         self.config.push_str(toml);
         self.config.push('\n');
         self
+    }
+
+    /// With this key file. `@SCRATCH@` becomes the scratch folder.
+    pub(crate) fn keys(mut self, toml: &str) -> Self {
+        self.keys = Some(toml.to_owned());
+        self.config("server.key_file = \"@SCRATCH@/keys.toml\"")
     }
 
     /// A variable of its environment, which the agents inherit.
@@ -258,6 +268,11 @@ impl DaemonBuilder {
         if let Some(memory) = &self.memory {
             let memory = memory.to_string().replace("@WORK@", &format!("{root}/work"));
             std::fs::write(scratch.path().join("home/.claude.json"), memory).expect("a file");
+        }
+        if let Some(keys) = &self.keys {
+            let file = scratch.path().join("keys.toml");
+            std::fs::write(&file, keys.replace("@SCRATCH@", &root)).expect("a file");
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
         }
         let path = std::env::var("PATH").expect("PATH is set");
         let mut command = Command::new(env!("CARGO_BIN_EXE_turnmux"));

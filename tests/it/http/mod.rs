@@ -15,4 +15,5 @@ mod retries;
 mod routes;
 mod sessions;
 mod streams;
+mod tenants;
 mod workspaces;

@@ -12,6 +12,7 @@
 //! | `options` | models, instructions, histories, large prompts |
 //! | `processes` | nothing survives: not a kill of claude, not one of the daemon |
 //! | `capacity` | who waits for a process, and who makes room |
+//! | `tenants` | two who use the same names |
 //! | `sign_in` | claude without an account; secrets in no text |
 //! | `terminal` | what only a claude in a terminal does |
 //! | `dialogs` | what it asks there before it takes a message |
@@ -62,6 +63,7 @@ mod options;
 mod permissions;
 mod processes;
 mod sign_in;
+mod tenants;
 mod terminal;
 mod threads;
 mod upstream;
