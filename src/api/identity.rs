@@ -71,6 +71,19 @@ pub(super) fn thread(headers: &HeaderMap) -> Result<Option<ThreadId>, ApiError> 
     header(headers, THREAD)?.map(parse).transpose()
 }
 
+/// Whether the caller wants to be told of events inside the answer.
+pub(super) fn wants_events(headers: &HeaderMap) -> Result<bool, ApiError> {
+    const EVENTS: &str = "x-turnmux-events";
+    match header(headers, EVENTS)? {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => {
+            let message = format!("`{EVENTS}`: `{other}` is neither `true` nor `false`");
+            Err(ApiError::field(EVENTS, "invalid_header", message))
+        }
+    }
+}
+
 fn first(headers: &HeaderMap, names: &[&'static str]) -> Result<Option<(&'static str, String)>, ApiError> {
     for name in names {
         if let Some(value) = header(headers, name)? {

@@ -12,21 +12,23 @@ use tokio::time::{Instant, Sleep};
 
 use super::openai::Answering;
 use super::respond::{ApiError, Body};
-use crate::dispatch::EventReader;
+use crate::dispatch::{EventReader, Observer};
 
 /// Events that are there already go out in one frame, up to this many bytes.
 const FRAME_BYTES: usize = 16 << 10;
 
 /// The body of a streamed answer. Dropping it, as hyper does when the client leaves, drops the reader.
-pub(super) fn body(answering: Answering, reader: EventReader, heartbeat: Duration) -> Body {
+pub(super) fn body(answering: Answering, reader: EventReader, listener: Option<Observer>, heartbeat: Duration) -> Body {
     let quiet = Box::pin(tokio::time::sleep(heartbeat));
-    EventStream { answering, reader: Some(reader), opened: false, heartbeat, quiet }.boxed_unsync()
+    EventStream { answering, reader: Some(reader), _listener: listener, opened: false, heartbeat, quiet }.boxed_unsync()
 }
 
 struct EventStream {
     answering: Answering,
     /// None when the last frame is out.
     reader: Option<EventReader>,
+    /// Counts as somebody who could answer a question, for its client is told of it.
+    _listener: Option<Observer>,
     opened: bool,
     heartbeat: Duration,
     quiet: Pin<Box<Sleep>>,
@@ -47,7 +49,7 @@ impl hyper::body::Body for EventStream {
         let mut over = false;
         while !over && out.len() < FRAME_BYTES {
             match reader.poll_next(cx) {
-                Poll::Ready(Some(event)) => over = this.answering.event(&mut out, &event.kind),
+                Poll::Ready(Some(event)) => over = this.answering.event(&mut out, &event),
                 Poll::Ready(None) => {
                     Answering::error(&mut out, &ApiError::reader_lost());
                     over = true;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// A request body. Fields that are not here are not read; `api/openai/params.rs` says what becomes of them.
 #[derive(Debug, Deserialize)]
@@ -177,11 +178,14 @@ pub struct DeltaOut<'a> {
 /// What turnmux says beside the answer.
 #[derive(Debug, Serialize)]
 pub struct Extra {
-    /// What happened: `waiting`, `retry`, `text_mismatch`.
+    /// What happened: `waiting`, `retry`, `text_mismatch`; or the type of an event, for whoever asks for events.
     pub event: &'static str,
     /// Why, where there is a why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The event, for whoever asks for events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Box<RawValue>>,
 }
 
 /// Why an answer ended.

@@ -8,6 +8,7 @@ mod sessions;
 mod turns;
 
 pub(super) use act::{abort, reset};
+pub(super) use event_out::EventOut;
 pub(super) use events::{of_session, of_turn};
 pub(super) use health::health;
 pub(super) use sessions::{close, list};

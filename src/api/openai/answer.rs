@@ -2,7 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::api::control::EventOut;
 use crate::api::respond::ApiError;
+use crate::dispatch::Logged;
 use crate::protocol::{EventKind, FinishReason, TurnEnding, TurnId, Usage, WaitReason};
 use crate::wire::openai::UsageOut;
 use crate::wire::openai::{
@@ -16,12 +18,14 @@ pub(in crate::api) struct Answering {
     created: u64,
     model: String,
     include_usage: bool,
+    with_events: bool,
 }
 
 impl Answering {
-    pub(super) fn new(turn: TurnId, model: String, include_usage: bool) -> Self {
+    /// `with_events`: what has no place in OpenAI's format is told, too, in a field that its SDKs leave alone.
+    pub(super) fn new(turn: TurnId, model: String, include_usage: bool, with_events: bool) -> Self {
         let id = format!("chatcmpl-{}", turn.uuid().simple());
-        Self { id, created: seconds_since_1970(), model, include_usage }
+        Self { id, created: seconds_since_1970(), model, include_usage, with_events }
     }
 
     /// The whole answer.
@@ -60,14 +64,18 @@ impl Answering {
     }
 
     /// Writes what an event is in the stream, which may be nothing. True when the stream ends with it.
-    pub(in crate::api) fn event(&self, out: &mut Vec<u8>, kind: &EventKind) -> bool {
-        match kind {
+    pub(in crate::api) fn event(&self, out: &mut Vec<u8>, logged: &Logged) -> bool {
+        if self.with_events && !matches!(logged.kind, EventKind::TextDelta(_) | EventKind::ReasoningDelta(_)) {
+            self.tell(out, logged);
+        }
+        match &logged.kind {
             EventKind::TextDelta(text) => {
                 self.delta(out, DeltaOut { content: Some(text), ..DeltaOut::default() }, None, None);
             }
             EventKind::ReasoningDelta(text) => {
                 self.delta(out, DeltaOut { reasoning_content: Some(text), ..DeltaOut::default() }, None, None);
             }
+            EventKind::Waiting(_) | EventKind::Retry { .. } | EventKind::TextMismatch if self.with_events => {}
             EventKind::Waiting(WaitReason::Capacity) => self.aside(out, "waiting", Some("capacity".into())),
             EventKind::Waiting(WaitReason::Queued) => self.aside(out, "waiting", Some("queued".into())),
             EventKind::Retry { status, .. } => {
@@ -97,6 +105,15 @@ impl Answering {
         data(out, &error.body());
     }
 
+    /// An event as it is, on a piece that says nothing.
+    fn tell(&self, out: &mut Vec<u8>, logged: &Logged) {
+        let event = EventOut::of(logged);
+        // Our own type, with names for keys: it can be written.
+        let data = serde_json::value::to_raw_value(&event).ok();
+        let empty = DeltaOut { content: Some(""), ..DeltaOut::default() };
+        self.delta(out, empty, None, Some(Extra { event: event.name(), reason: None, data }));
+    }
+
     fn end(&self, out: &mut Vec<u8>, ending: &TurnEnding) {
         let TurnEnding::Completed { finish, usage, .. } = ending else {
             if let Some(error) = ApiError::of_ending(ending) {
@@ -115,7 +132,7 @@ impl Answering {
     /// Something that has no place in OpenAI's format, on a piece that says nothing.
     fn aside(&self, out: &mut Vec<u8>, event: &'static str, reason: Option<String>) {
         let empty = DeltaOut { content: Some(""), ..DeltaOut::default() };
-        self.delta(out, empty, None, Some(Extra { event, reason }));
+        self.delta(out, empty, None, Some(Extra { event, reason, data: None }));
     }
 
     fn delta(&self, out: &mut Vec<u8>, delta: DeltaOut<'_>, finish_reason: Option<Finish>, turnmux: Option<Extra>) {

@@ -12,7 +12,7 @@ use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
 use crate::api::workspace::Roots;
 use crate::api::{body, idempotency, sse};
-use crate::dispatch::{Accepted, EventReader};
+use crate::dispatch::{Accepted, EventReader, Observer};
 use crate::protocol::{EventKind, SessionKey, TenantId, TurnEnding, TurnRequest};
 use crate::wire::openai::ChatRequest;
 
@@ -40,6 +40,8 @@ pub(in crate::api) async fn chat(
     let model = request.model.as_deref().filter(|model| !model.is_empty());
     let backend = api.dispatch.resolve(&tenant, model, identity.key.agent())?;
     let shown = model.unwrap_or(backend.as_str()).to_owned();
+    let is_stream = request.stream.unwrap_or(false);
+    let with_events = identity::wants_events(headers)? && is_stream;
     let idempotency = idempotency::name(headers, &identity, digest)?;
     let turn = TurnRequest {
         lingers: idempotency.is_some(),
@@ -55,10 +57,11 @@ pub(in crate::api) async fn chat(
     let accepted = api.dispatch.submit(&identity.key, turn).await?;
 
     let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
-    let answering = Answering::new(accepted.turn, shown, include_usage);
+    let answering = Answering::new(accepted.turn, shown, include_usage, with_events);
     let stamps = stamps(&identity.key, &accepted, ignored);
-    let mut response = if request.stream.unwrap_or(false) {
-        stream(api, answering, accepted.reader)
+    let mut response = if is_stream {
+        let listener = with_events.then(|| api.dispatch.watch(&identity.key, None).ok()).flatten();
+        stream(api, answering, accepted.reader, listener)
     } else {
         whole(&answering, accepted.reader).await
     };
@@ -81,8 +84,8 @@ fn read(bytes: &[u8]) -> Result<Asked, ApiError> {
     Ok(Asked { request, conversation, ignored: params::ignored(bytes) })
 }
 
-fn stream(api: &Api, answering: Answering, reader: EventReader) -> Response<Body> {
-    let mut response = Response::new(sse::body(answering, reader, api.config.heartbeat));
+fn stream(api: &Api, answering: Answering, reader: EventReader, listener: Option<Observer>) -> Response<Body> {
+    let mut response = Response::new(sse::body(answering, reader, listener, api.config.heartbeat));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));

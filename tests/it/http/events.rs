@@ -135,3 +135,20 @@ async fn whoever_is_too_slow_is_told_what_is_gone() {
     assert_eq!((&events[0]["type"], &events[0]["from"]), (&json!("missed"), &json!(1)));
     assert_eq!(events[1]["seq"].as_u64(), events[0]["to"].as_u64().map(|to| to + 1));
 }
+
+#[tokio::test]
+async fn a_chat_client_is_told_of_events_in_its_own_stream_when_it_asks() {
+    let daemon = Daemon::stand_in().start().await;
+    let session = daemon.client.session("a::1");
+    let (text, chunks) = session.with("x-turnmux-events", "true").stream("::say one").await.rest().await;
+    assert_eq!(text, "one");
+    let told: Vec<_> = chunks.iter().filter_map(|chunk| chunk["turnmux"]["event"].as_str()).collect();
+    assert_eq!(told, ["user_text", "turn_waiting", "turn_started", "assistant_text", "usage", "turn_completed"]);
+    for chunk in chunks.iter().filter(|chunk| chunk["turnmux"].is_object()) {
+        assert_eq!(chunk["turnmux"]["event"], chunk["turnmux"]["data"]["type"]);
+        assert_eq!(chunk["choices"][0]["delta"]["content"], "", "SDKs see a piece that says nothing");
+    }
+    let (_, chunks) = session.stream("two").await.rest().await;
+    assert!(chunks.iter().all(|chunk| chunk["turnmux"].is_null()), "nobody else is told");
+    session.with("x-turnmux-events", "maybe").ask("three").await.refused(400, "invalid_header");
+}
