@@ -89,7 +89,8 @@ pub enum CommandKind {
         /// What is to be in force; the driver gets there first.
         options: TurnOptions,
     },
-    /// More input for the running turn.
+    /// More input for the running turn; acknowledged when the agent was given it. The turn ends when the agent is done with
+    /// that, too.
     Steer {
         /// What is said.
         text: String,
@@ -128,6 +129,11 @@ pub struct TurnInput {
 pub enum Answer {
     /// The tool may run.
     Allow,
+    /// The tool may run, with other arguments: what a person answered stands in them.
+    AllowWith {
+        /// The arguments, as JSON text.
+        input: String,
+    },
     /// The tool may not run; the model is told why.
     Deny {
         /// A sentence for the model.
@@ -159,6 +165,11 @@ pub enum DriverEvent {
     Alive,
     /// A step of the running turn.
     Step(EventKind),
+    /// The model has what this `Steer` brought. None comes for input that the turn ends without.
+    SteerConsumed {
+        /// The steer's command.
+        command: CommandId,
+    },
     /// A question from inside the running turn; the turn waits for its answer.
     Asked(Question),
     /// The running turn is over; the agent takes the next one.

@@ -48,6 +48,8 @@ pub struct LineReader<R> {
     state: State,
     /// Whether lines that are too long are left out.
     skips: bool,
+    /// What a line begins with that may be left out where others may not.
+    spared: Option<&'static [u8]>,
     /// Whether the buffer begins inside of one.
     is_skipping: bool,
     skipped: u64,
@@ -75,6 +77,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             limit,
             state: State::Open,
             skips: false,
+            spared: None,
             is_skipping: false,
             skipped: 0,
         }
@@ -83,6 +86,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     /// With a limit in bytes, and without the lines that are longer: they are left out and counted.
     pub fn skipping(source: R, limit: usize) -> Self {
         Self { skips: true, ..Self::with_limit(source, limit) }
+    }
+
+    /// Lines that begin so are left out when they are too long, whatever becomes of others.
+    pub fn sparing(self, beginning: &'static [u8]) -> Self {
+        Self { spared: Some(beginning), ..self }
     }
 
     /// How many lines were left out so far, the one that is just being read included.
@@ -123,7 +131,8 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             if std::mem::take(&mut self.is_skipping) {
                 // That was the rest of it.
             } else if line.bytes.len() > self.limit {
-                self.refuse();
+                let skips = self.may_skip(&line.bytes);
+                self.refuse(skips);
             } else {
                 return Some(line);
             }
@@ -154,14 +163,18 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             self.forget();
         } else if self.buffer.len() > self.limit + 1 {
             // One more than the limit may be the `\r` of the line's end.
-            self.is_skipping = self.skips;
+            self.is_skipping = self.may_skip(&self.buffer);
             self.forget();
-            self.refuse();
+            self.refuse(self.is_skipping);
         }
     }
 
-    fn refuse(&mut self) {
-        if self.skips {
+    fn may_skip(&self, line: &[u8]) -> bool {
+        self.skips || self.spared.is_some_and(|beginning| line.starts_with(beginning))
+    }
+
+    fn refuse(&mut self, skips: bool) {
+        if skips {
             self.skipped += 1;
         } else {
             self.state = State::Overlong;

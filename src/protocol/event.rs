@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ThreadId, TurnEnding, TurnError, TurnId, Usage};
+use super::{AnsweredBy, Decision, FileChangeKind, Question, SteerId, ThreadId, TurnEnding, TurnError, TurnId, Usage};
 
 /// One step, numbered without gaps within its session.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,43 @@ pub enum EventKind {
         /// The tool's name.
         tool: String,
     },
+    /// The agent was given more input for the running turn.
+    Steered {
+        /// Which input, for [`EventKind::SteerConsumed`].
+        steer: SteerId,
+        /// What is said.
+        text: String,
+    },
+    /// The model has that input.
+    SteerConsumed {
+        /// Which.
+        steer: SteerId,
+    },
+    /// The turn ends, and the model never had that input.
+    SteerDropped {
+        /// Which.
+        steer: SteerId,
+    },
+    /// A tool asks for leave, or the model for a word; the turn waits.
+    PermissionAsked(Question),
+    /// A question has its answer.
+    PermissionAnswered {
+        /// The question's id.
+        question: String,
+        /// The answer.
+        decision: Decision,
+        /// How it came about.
+        by: AnsweredBy,
+    },
+    /// A tool changed a file.
+    FileChange {
+        /// The agent's id of the tool call.
+        id: String,
+        /// Which file, as the agent named it.
+        path: String,
+        /// What became of it.
+        kind: FileChangeKind,
+    },
     /// The final text differs from the deltas; the final text counts.
     TextMismatch,
     /// What the turn took; stands before the ending of a turn that was completed.
@@ -117,17 +154,6 @@ impl ThreadOrigin {
             Self::New(thread) | Self::Resume(thread) | Self::Fork { into: thread, .. } => thread,
         }
     }
-}
-
-/// A question that comes from inside a turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// The agent's id of the question, to be named in the answer.
-    pub id: String,
-    /// The tool that wants to run.
-    pub tool: String,
-    /// Its arguments, as JSON text.
-    pub input: String,
 }
 
 /// Why an attachment is over.

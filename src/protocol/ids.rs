@@ -154,6 +154,45 @@ impl fmt::Display for TurnId {
     }
 }
 
+/// Input that steers a turn: `steer_` and a time-ordered UUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SteerId(uuid::Uuid);
+
+impl SteerId {
+    /// A new id, later than all before it.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for SteerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "steer_{}", self.0.simple())
+    }
+}
+
+/// A question from inside a turn, as clients name it: `req_` and a time-ordered UUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RequestId(uuid::Uuid);
+
+impl RequestId {
+    /// A new id, later than all before it.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+
+    /// Reads the text form; none when the text is no such id.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.strip_prefix("req_")?.parse().ok().map(Self)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "req_{}", self.0.simple())
+    }
+}
+
 /// The agent CLI's own id for a conversation: what resuming needs. Claude calls it "session id".
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ThreadId(Arc<str>);

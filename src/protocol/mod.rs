@@ -7,15 +7,17 @@ mod error;
 mod event;
 mod ids;
 mod limits;
+mod question;
 mod tenant;
 mod turn;
 mod workspace;
 
 pub use backend::{BackendSpec, CommandPolicy, EnvPolicy, Permission, PermissionParseError, SECRET_VARIABLES};
 pub use error::{ErrorKind, TurnError};
-pub use event::{DriverEnd, Event, EventKind, Question, ThreadOrigin, WaitReason};
-pub use ids::{BackendId, IdError, SessionKey, TenantId, ThreadId, TurnId};
+pub use event::{DriverEnd, Event, EventKind, ThreadOrigin, WaitReason};
+pub use ids::{BackendId, IdError, RequestId, SessionKey, SteerId, TenantId, ThreadId, TurnId};
 pub use limits::Limits;
+pub use question::{AnsweredBy, Decision, FileChangeKind, Question};
 pub use tenant::{TenantLimits, Tenants};
 pub use turn::{
     FinishReason, HistoryMessage, Idempotency, InterruptCause, Role, TurnEnding, TurnOptions, TurnRequest, Usage,

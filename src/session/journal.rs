@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::observer::Observer;
 use super::turns::TurnView;
-use crate::protocol::{BackendId, Event, EventKind, SessionKey, TenantId, ThreadId, TurnEnding, TurnId};
+use crate::protocol::{BackendId, Decision, Event, EventKind, SessionKey, TenantId, ThreadId, TurnEnding, TurnId};
 
 /// What an event takes beside its texts, in bytes, about.
 const EVENT_BYTES: usize = 256;
@@ -327,6 +327,13 @@ fn size(kind: &EventKind) -> usize {
         EventKind::ToolResult { id, text, .. } => id.len() + text.len(),
         EventKind::Subagent { parent, text } => parent.len() + text.len(),
         EventKind::PermissionDenied { tool } => tool.len(),
+        EventKind::Steered { text, .. } => text.len(),
+        EventKind::PermissionAsked(question) => question.input.len(),
+        EventKind::PermissionAnswered { decision: Decision::Deny { message }, .. } => message.len(),
+        EventKind::PermissionAnswered { decision: Decision::Answers(answers), .. } => {
+            answers.iter().map(|(question, answer)| question.len() + answer.len()).sum()
+        }
+        EventKind::FileChange { path, .. } => path.len(),
         EventKind::Ended(TurnEnding::Completed { text, reasoning, .. }) => text.len() + reasoning.len(),
         EventKind::Ended(TurnEnding::Failed(error)) => error.message.len(),
         EventKind::Ended(TurnEnding::Interrupted(_))
@@ -334,6 +341,9 @@ fn size(kind: &EventKind) -> usize {
         | EventKind::Started { .. }
         | EventKind::Retry { .. }
         | EventKind::TextMismatch
+        | EventKind::PermissionAnswered { .. }
+        | EventKind::SteerConsumed { .. }
+        | EventKind::SteerDropped { .. }
         | EventKind::Usage(_) => 0,
     };
     // The shown form is about as long again.

@@ -168,6 +168,15 @@ pub struct MessageLine<'a> {
     /// Set when a subagent speaks.
     #[serde(borrow, default)]
     pub parent_tool_use_id: Option<Cow<'a, str>>,
+    /// claude's id of the message; of a replay, the one that we gave it.
+    #[serde(borrow, default)]
+    pub uuid: Option<Cow<'a, str>>,
+    /// True when a `user` line says that claude took a message of ours (`--replay-user-messages`).
+    #[serde(default, rename = "isReplay")]
+    pub is_replay: bool,
+    /// What the tool itself says, beside its answer to the model: each tool has an object of its own.
+    #[serde(borrow, default)]
+    pub tool_use_result: Option<&'a RawValue>,
 }
 
 /// A message of the Messages API.
@@ -348,6 +357,17 @@ pub struct ControlResponse<'a> {
     /// Why it was refused.
     #[serde(borrow, default)]
     pub error: Option<Cow<'a, str>>,
+    /// What it says, where that is of interest.
+    #[serde(borrow, default)]
+    pub response: Option<&'a RawValue>,
+}
+
+/// The answer to [`Request::CancelAsyncMessage`].
+#[derive(Debug, Deserialize)]
+pub struct Cancelled {
+    /// False when claude has the message no more: it took it before.
+    #[serde(default)]
+    pub cancelled: bool,
 }
 
 /// A `command_lifecycle` line.
@@ -437,6 +457,11 @@ pub enum Request<'a> {
     },
     /// Stop the running turn.
     Interrupt,
+    /// Take back a message that waits.
+    CancelAsyncMessage {
+        /// The uuid that we gave it.
+        message_uuid: uuid::Uuid,
+    },
     /// Another model; none is claude's default.
     SetModel {
         /// An alias or a full name.

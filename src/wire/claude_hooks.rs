@@ -86,7 +86,11 @@ pub struct PermissionDecision<'a> {
 #[serde(tag = "behavior", rename_all = "lowercase")]
 pub enum Decision<'a> {
     /// It may.
-    Allow {},
+    Allow {
+        /// With these arguments; none leaves them as they are.
+        #[serde(rename = "updatedInput", skip_serializing_if = "Option::is_none")]
+        updated_input: Option<&'a RawValue>,
+    },
     /// It may not; the model is told why.
     Deny {
         /// A sentence for the model.

@@ -1,5 +1,6 @@
 //! An event in the API: the `data` of `GET …/events`.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::api::respond::ApiError;
 use crate::dispatch::Logged;
-use crate::protocol::{EventKind, TurnEnding, Usage, WaitReason};
+use crate::protocol::{Decision, EventKind, TurnEnding, Usage, WaitReason};
 
 /// One event.
 #[derive(Serialize)]
@@ -70,6 +71,32 @@ enum KindOut<'a> {
     PermissionDenied {
         tool: &'a str,
     },
+    PermissionAsked {
+        request: &'a str,
+        tool: &'a str,
+        input: Input<'a>,
+    },
+    PermissionAnswered {
+        request: &'a str,
+        decision: DecisionOut<'a>,
+        by: &'static str,
+    },
+    Steered {
+        steer: String,
+        text: &'a str,
+    },
+    SteerConsumed {
+        steer: String,
+    },
+    /// The turn has ended without it.
+    SteerDropped {
+        steer: String,
+    },
+    FileChange {
+        id: &'a str,
+        path: &'a str,
+        change: &'static str,
+    },
     TextMismatch,
     Usage(UsageOut),
     TurnCompleted {
@@ -94,6 +121,19 @@ enum Input<'a> {
     Text(&'a str),
 }
 
+/// What was decided.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum DecisionOut<'a> {
+    Allow,
+    AllowSession,
+    Deny,
+    #[serde(untagged)]
+    Answers {
+        answers: &'a BTreeMap<String, String>,
+    },
+}
+
 /// What a turn took.
 #[derive(Serialize)]
 pub(super) struct UsageOut {
@@ -103,6 +143,12 @@ pub(super) struct UsageOut {
     output_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_usd: Option<f64>,
+}
+
+impl<'a> Input<'a> {
+    fn of(text: &'a str) -> Self {
+        serde_json::from_str(text).map_or(Self::Text(text), Self::Json)
+    }
 }
 
 impl<'a> EventOut<'a> {
@@ -127,6 +173,12 @@ impl<'a> EventOut<'a> {
             KindOut::Subagent { .. } => "subagent",
             KindOut::Retry { .. } => "retry",
             KindOut::PermissionDenied { .. } => "permission_denied",
+            KindOut::PermissionAsked { .. } => "permission_asked",
+            KindOut::PermissionAnswered { .. } => "permission_answered",
+            KindOut::Steered { .. } => "steered",
+            KindOut::SteerConsumed { .. } => "steer_consumed",
+            KindOut::SteerDropped { .. } => "steer_dropped",
+            KindOut::FileChange { .. } => "file_change",
             KindOut::TextMismatch => "text_mismatch",
             KindOut::Usage(_) => "usage",
             KindOut::TurnCompleted { .. } => "turn_completed",
@@ -146,14 +198,27 @@ impl<'a> KindOut<'a> {
             EventKind::ReasoningDelta(text) => Self::ReasoningDelta { text },
             EventKind::AssistantText(text) => Self::AssistantText { text },
             EventKind::Reasoning(text) => Self::Reasoning { text },
-            EventKind::ToolUse { id, name, input } => {
-                let input = serde_json::from_str(input).map_or(Input::Text(input), Input::Json);
-                Self::ToolUse { id, name, input }
-            }
+            EventKind::ToolUse { id, name, input } => Self::ToolUse { id, name, input: Input::of(input) },
             EventKind::ToolResult { id, is_error, text } => Self::ToolResult { id, is_error: *is_error, text },
             EventKind::Subagent { parent, text } => Self::Subagent { parent, text },
             EventKind::Retry { attempt, status } => Self::Retry { attempt: *attempt, status: *status },
             EventKind::PermissionDenied { tool } => Self::PermissionDenied { tool },
+            EventKind::PermissionAsked(question) => {
+                Self::PermissionAsked { request: &question.id, tool: &question.tool, input: Input::of(&question.input) }
+            }
+            EventKind::PermissionAnswered { question, decision, by } => {
+                let decision = match decision {
+                    Decision::Allow => DecisionOut::Allow,
+                    Decision::AllowSession => DecisionOut::AllowSession,
+                    Decision::Deny { .. } => DecisionOut::Deny,
+                    Decision::Answers(answers) => DecisionOut::Answers { answers },
+                };
+                Self::PermissionAnswered { request: question, decision, by: by.as_str() }
+            }
+            EventKind::Steered { steer, text } => Self::Steered { steer: steer.to_string(), text },
+            EventKind::SteerConsumed { steer } => Self::SteerConsumed { steer: steer.to_string() },
+            EventKind::SteerDropped { steer } => Self::SteerDropped { steer: steer.to_string() },
+            EventKind::FileChange { id, path, kind } => Self::FileChange { id, path, change: kind.as_str() },
             EventKind::TextMismatch => Self::TextMismatch,
             EventKind::Usage(usage) => Self::Usage(usage.into()),
             EventKind::Ended(TurnEnding::Completed { text, finish, .. }) => {

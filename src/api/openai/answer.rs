@@ -95,7 +95,13 @@ impl Answering {
             | EventKind::ToolUse { .. }
             | EventKind::ToolResult { .. }
             | EventKind::Subagent { .. }
-            | EventKind::PermissionDenied { .. } => {}
+            | EventKind::PermissionDenied { .. }
+            | EventKind::Steered { .. }
+            | EventKind::SteerConsumed { .. }
+            | EventKind::SteerDropped { .. }
+            | EventKind::PermissionAsked(_)
+            | EventKind::PermissionAnswered { .. }
+            | EventKind::FileChange { .. } => {}
         }
         false
     }

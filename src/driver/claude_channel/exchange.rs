@@ -67,7 +67,7 @@ pub(super) enum Act {
     Keys(&'static [u8]),
     /// Answer a held permission hook. Where nobody waits for that any more, answer through the plugin, if `request` names
     /// the question there.
-    Decide { question: String, answer: Answer, request: Option<String> },
+    Decide { question: String, tool: String, answer: Answer, request: Option<String> },
 }
 
 /// What becomes of a hook's call.
@@ -111,6 +111,8 @@ pub(super) struct Exchange {
     questions: HashMap<String, Asked>,
     /// What the plugin passed on before the hook asked it: its id, and the tool.
     requests: VecDeque<(String, String)>,
+    /// Answers whose hook is gone, and which the plugin has not asked for yet: the tool, and the answer.
+    undelivered: VecDeque<(String, Answer)>,
     /// Interrupts whose mark in the transcript is still to come; below zero, marks that came before the log told.
     marks_due: i32,
     /// When a turn ended by itself that the key was pressed for: the key may meet the one that begins next.
@@ -145,6 +147,7 @@ impl Exchange {
             asked: 0,
             questions: HashMap::new(),
             requests: VecDeque::new(),
+            undelivered: VecDeque::new(),
             heard: false,
             marks_due: 0,
             stray: None,
@@ -289,11 +292,27 @@ impl Exchange {
 
     /// The plugin passes on that a tool asks: the same question that the hook asks, under another id.
     pub(super) fn asked_by_plugin(&mut self, request: String, tool: &str) {
+        // The oldest question of this tool comes first, and that is one that was answered already.
+        if let Some(at) = self.undelivered.iter().position(|(asked, _)| asked == tool)
+            && let Some((tool, answer)) = self.undelivered.remove(at)
+        {
+            let question = String::new();
+            self.acts.push_back(Act::Decide { question, tool, answer, request: Some(request) });
+            return;
+        }
         let open = self.questions.values_mut().find(|asked| asked.tool == tool && asked.request.is_none());
         match open {
             Some(asked) => asked.request = Some(request),
             None if self.requests.len() < QUESTIONS_MAX => self.requests.push_back((request, tool.to_owned())),
             None => {}
+        }
+    }
+
+    /// An answer found nobody who waits for it: whoever asked by hook is gone, and the plugin has not asked yet. It will, for
+    /// claude shows the question.
+    pub(super) fn not_delivered(&mut self, tool: String, answer: Answer) {
+        if self.turn.is_some() && self.undelivered.len() < QUESTIONS_MAX {
+            self.undelivered.push_back((tool, answer));
         }
     }
 
@@ -333,7 +352,7 @@ impl Exchange {
             }
             Some(turn) => {
                 let push = Uuid::new_v4();
-                turn.steers.push(push);
+                turn.steers.push((id, push));
                 self.acts.push_back(Act::Push { id: push, content: text });
                 self.ack(id, Ok(()));
             }
@@ -357,7 +376,7 @@ impl Exchange {
     fn answer(&mut self, id: CommandId, question: String, answer: Answer) {
         match self.questions.remove(&question) {
             Some(asked) => {
-                self.acts.push_back(Act::Decide { question, answer, request: asked.request });
+                self.acts.push_back(Act::Decide { question, tool: asked.tool, answer, request: asked.request });
                 self.ack(id, Ok(()));
             }
             None => self.refuse(id, "there is no such question"),
@@ -385,10 +404,11 @@ impl Exchange {
 
     /// The turn is over: what of it begins from now on begins a second time, or too late.
     fn forget(&mut self, turn: &Turn) {
-        self.known.extend(turn.steers.iter().copied().chain([turn.id.uuid()]));
+        self.known.extend(turn.steers.iter().map(|(_, steer)| *steer).chain([turn.id.uuid()]));
         self.known.drain(..self.known.len().saturating_sub(KNOWN_MAX));
         self.questions.clear();
         self.requests.clear();
+        self.undelivered.clear();
     }
 
     fn show(&mut self, shown: Vec<String>) {
@@ -418,7 +438,8 @@ fn taken_within(turn: &Turn) -> Duration {
 pub(super) fn behavior(answer: &Answer) -> Behavior {
     match answer {
         Answer::Allow => Behavior::Allow,
-        Answer::Deny { .. } => Behavior::Deny,
+        // The plugin has no way to say with which arguments, and a question without its answer is none.
+        Answer::AllowWith { .. } | Answer::Deny { .. } => Behavior::Deny,
     }
 }
 

@@ -344,14 +344,17 @@ impl<'a> Host<'a> {
                 Act::Keys(keys) => self.terminal.write(keys).await.map_err(|error| {
                     TurnError::new(ErrorKind::AgentLost, format!("{}: its terminal takes no keys: {error}", self.name))
                 })?,
-                Act::Decide { question, answer, request } => match (self.held.remove(&question), request) {
+                Act::Decide { question, tool, answer, request } => match (self.held.remove(&question), request) {
                     (Some(call), _) if call.is_waiting() => decide(call, &answer),
                     (_, Some(request)) => {
                         if let Err(error) = self.member.permission(&request, behavior(&answer)) {
                             tracing::warn!(session = self.label, %error, "an answer could not be sent");
                         }
                     }
-                    _ => tracing::debug!(session = self.label, "nobody waits for this answer any more"),
+                    _ => {
+                        tracing::debug!(session = self.label, "an answer waits for the plugin to ask");
+                        self.exchange.not_delivered(tool, answer);
+                    }
                 },
             }
         }
@@ -485,7 +488,8 @@ impl Transcript {
 /// Answers a held permission hook.
 fn decide(call: HookCall, answer: &Answer) {
     let decision = match answer {
-        Answer::Allow => Decision::Allow {},
+        Answer::Allow => Decision::Allow { updated_input: None },
+        Answer::AllowWith { input } => Decision::Allow { updated_input: serde_json::from_str(input).ok() },
         Answer::Deny { message } => Decision::Deny { message },
     };
     match serde_json::to_value(PermissionOutput::new(decision)) {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::displayed::Displayed;
 use super::failure;
 use super::transcript::{Said, TurnUsage};
+use crate::driver::CommandId;
 use crate::driver::claude::tools;
 use crate::protocol::{BackendSpec, EventKind, FinishReason, InterruptCause, TurnEnding, TurnId};
 use crate::wire::claude_hooks::HookInput;
@@ -40,7 +41,7 @@ pub(super) struct Turn {
     pub(super) interrupted: bool,
     pub(super) displayed: Displayed,
     /// Pushes that steer it and were not seen to begin.
-    pub(super) steers: Vec<Uuid>,
+    pub(super) steers: Vec<(CommandId, Uuid)>,
     /// The last message's text, as the end told it.
     pub(super) last: String,
     /// The transcript has the line that follows a turn's end.
@@ -99,7 +100,7 @@ impl Turn {
     }
 
     /// A tool hook.
-    pub(super) fn tool(&mut self, input: &HookInput<'_>) -> Option<EventKind> {
+    pub(super) fn tool(&mut self, input: &HookInput<'_>) -> Vec<EventKind> {
         self.touched = true;
         let id = input.tool_use_id.to_string();
         let begins = input.name == "PreToolUse";
@@ -109,27 +110,33 @@ impl Turn {
             self.displayed.tool_ended(&id);
         }
         if input.tool_name == REPLY_TOOL {
-            return None;
+            return Vec::new();
         }
-        Some(if begins {
+        if begins {
             let arguments = input.tool_input.map(|input| input.get().to_owned()).unwrap_or_default();
-            EventKind::ToolUse { id, name: input.tool_name.to_string(), input: arguments }
+            vec![EventKind::ToolUse { id, name: input.tool_name.to_string(), input: arguments }]
         } else {
             let is_error = input.name == "PostToolUseFailure";
             let response = input.tool_response.map(RawValue::get).unwrap_or_default();
             let text = if is_error { input.error.to_string() } else { tools::hook_text(response) };
-            EventKind::ToolResult { id, is_error, text: tools::cut(text) }
-        })
+            let path = input.tool_input.and_then(|arguments| tools::changes(&input.tool_name, arguments.get()));
+            let change = path.filter(|_| !is_error).map(|path| EventKind::FileChange {
+                id: id.clone(),
+                path,
+                kind: tools::change(Some(response)),
+            });
+            let result = EventKind::ToolResult { id: id.clone(), is_error, text: tools::cut(text) };
+            [result].into_iter().chain(change).collect()
+        }
     }
 
-    /// A prompt begins, or was merged, that may hold steers: several that waited become one. False if it holds none of this
-    /// turn's.
-    pub(super) fn take_steers(&mut self, prompt: &str) -> bool {
-        let waited = self.steers.len();
-        self.steers.retain(|steer| {
-            memchr::memmem::find(prompt.as_bytes(), format!("message_id=\"{steer}\"").as_bytes()).is_none()
-        });
-        self.steers.len() < waited
+    /// A prompt begins, or was merged, that may hold steers: several that waited become one. Gives those of this turn that
+    /// it holds.
+    pub(super) fn take_steers(&mut self, prompt: &str) -> Vec<CommandId> {
+        let holds = |(_, steer): &mut (CommandId, Uuid)| {
+            memchr::memmem::find(prompt.as_bytes(), format!("message_id=\"{steer}\"").as_bytes()).is_some()
+        };
+        self.steers.extract_if(.., holds).map(|(command, _)| command).collect()
     }
 
     /// claude works on it again, if it had ended; what was written of its end counts no more. False if it had not.

@@ -7,6 +7,8 @@
 //!                       └────────────────────────▶ (own turn of claude's) ─────────────▶ Idle
 //! ```
 
+mod steers;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,7 +23,9 @@ use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnIn
 use crate::protocol::{
     BackendSpec, ErrorKind, EventKind, InterruptCause, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,
 };
-use crate::wire::claude::{ControlRequestLine, ControlResponseLine, InitLine, Output, PermissionAnswer, Request};
+use crate::wire::claude::{
+    Cancelled, ControlRequestLine, ControlResponseLine, InitLine, Output, PermissionAnswer, Request,
+};
 use crate::wire::claude::{RateLimitLine, ResultLine};
 
 /// Questions that may wait for an answer: claude runs a handful of tools at once.
@@ -80,6 +84,8 @@ enum Pending {
     Interrupt(Option<CommandId>),
     Model,
     Permission,
+    /// The taking back of a steer.
+    Cancel(uuid::Uuid),
 }
 
 impl Exchange {
@@ -133,7 +139,7 @@ impl Exchange {
             },
             CommandKind::Interrupt => self.interrupt(id),
             CommandKind::Answer { question, answer } => self.answer(id, &question, &answer),
-            CommandKind::Steer { .. } => self.refuse(id, "this driver does not steer"),
+            CommandKind::Steer { text } => self.steer(id, text),
             CommandKind::Clear => self.refuse(id, "this driver does not clear a thread; open a new one"),
             CommandKind::Detach => self.ack(id, Ok(())),
         }
@@ -175,9 +181,14 @@ impl Exchange {
                     self.events.push_back(DriverEvent::Alive);
                 }
             }
+            Output::User(line) if line.is_replay => {
+                if let Some(uuid) = line.uuid.as_deref().and_then(|uuid| uuid.parse().ok()) {
+                    self.taken(uuid);
+                }
+            }
             Output::User(line) => {
-                if self.turn().is_some() {
-                    let steps = turn::tool_results(&line)?;
+                if let Some(turn) = self.turn() {
+                    let steps = turn.tool_results(&line)?;
                     self.events.extend(steps.into_iter().map(DriverEvent::Step));
                 }
             }
@@ -196,6 +207,7 @@ impl Exchange {
                 self.says_what_began = true;
                 if line.state == "started" {
                     self.began = line.command_uuid.parse().ok();
+                    self.began.into_iter().for_each(|uuid| self.taken(uuid));
                 }
             }
             Output::RateLimitEvent(line) => self.rate_limit(&line),
@@ -240,7 +252,7 @@ impl Exchange {
         match prepared.start {
             Some(_) if prepared.cancelled => self.events.push_back(DriverEvent::TurnEnded(interrupted())),
             Some((turn, text)) => {
-                input::user(&mut self.out, turn, &text, self.spec.commands);
+                input::user(&mut self.out, turn.uuid(), &text, self.spec.commands);
                 self.began = None;
                 self.phase = Phase::Running(Turn::new(turn));
             }
@@ -250,7 +262,7 @@ impl Exchange {
 
     fn init(&mut self, line: &InitLine<'_>) {
         let ours = match &self.phase {
-            Phase::Running(turn) if self.says_what_began => self.began == Some(turn.id.uuid()),
+            Phase::Running(turn) if self.says_what_began => turn.goes_on || self.began == Some(turn.id.uuid()),
             Phase::Running(_) => !std::mem::take(&mut self.own_turn_due),
             _ => false,
         };
@@ -264,7 +276,8 @@ impl Exchange {
         if turn.begun {
             return;
         }
-        turn.begun = true;
+        let is_told = std::mem::replace(&mut turn.told, true);
+        turn.go_on();
         let interrupted = turn.interrupted;
         if let Some(mode) = &line.permission_mode
             && launch::laxer(mode, permission)
@@ -273,6 +286,7 @@ impl Exchange {
             return;
         }
         match ThreadId::parse(&line.session_id) {
+            Ok(_) if is_told => {}
             Ok(thread) => self.events.push_back(DriverEvent::Began { thread }),
             Err(error) => {
                 let message = format!("{} gave a session id that cannot be used: {error}", self.spec.id);
@@ -293,17 +307,20 @@ impl Exchange {
             return self.advance();
         }
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Running(turn) if !turn.begun && !line.is_error => {
-                // Every turn begins with `system/init`: this is a second result of the turn before.
+            Phase::Running(turn) if !turn.begun && (turn.told || !line.is_error) => {
+                // Every turn begins with `system/init`: this is a second result of what was before.
                 self.noise += 1;
                 self.phase = Phase::Running(turn);
             }
-            Phase::Running(turn) => {
+            Phase::Running(mut turn) => {
                 self.questions.clear();
                 let cost = line.total_cost_usd.map(|_| cost);
                 let (steps, ending) = turn.finish(line, &self.spec, cost, self.retry_at.take());
                 self.events.extend(steps.into_iter().map(DriverEvent::Step));
-                self.events.push_back(DriverEvent::TurnEnded(ending));
+                turn.begun = false;
+                turn.held = Some(ending);
+                self.phase = Phase::Running(turn);
+                self.settle();
             }
             Phase::Starting => {
                 // It could not take up the thread, says why and ends.
@@ -318,8 +335,10 @@ impl Exchange {
         match &mut self.phase {
             Phase::Running(turn) if !turn.interrupted => {
                 turn.interrupted = true;
+                let begun = turn.begun;
+                self.take_back();
                 // Before claude has begun the turn an interrupt would meet nothing, and the turn would run on.
-                if turn.begun {
+                if begun {
                     self.request(Pending::Interrupt(Some(id)), Request::Interrupt);
                 } else {
                     self.ack(id, Ok(()));
@@ -374,6 +393,10 @@ impl Exchange {
         };
         let response = match answer {
             Answer::Allow => PermissionAnswer::Allow { updated_input: &arguments },
+            Answer::AllowWith { input } => match serde_json::from_str(input) {
+                Ok(updated_input) => PermissionAnswer::Allow { updated_input },
+                Err(_) => PermissionAnswer::Deny { message: "Permission denied: the answer could not be read." },
+            },
             Answer::Deny { message } => PermissionAnswer::Deny { message },
         };
         input::answer(&mut self.out, question, response);
@@ -398,6 +421,10 @@ impl Exchange {
                 if let Some(command) = command {
                     self.ack(command, Ok(()));
                 }
+            }
+            (Pending::Cancel(uuid), _) => {
+                let said = line.response.response.and_then(|said| serde_json::from_str(said.get()).ok());
+                self.taken_back(uuid, said.is_some_and(|Cancelled { cancelled }| cancelled));
             }
             (Pending::Model | Pending::Permission, None) => {
                 if let Phase::Preparing(prepared) = &self.phase {

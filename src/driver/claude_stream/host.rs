@@ -4,6 +4,7 @@
 //! event waits for room, nothing more is read from claude, and the pressure goes to claude's pipe.
 
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
@@ -62,6 +63,12 @@ async fn start(supervisor: &Supervisor, request: &OpenRequest) -> Result<(Child,
     Ok((child, tail))
 }
 
+/// How long claude, done with a turn, may take to begin with input that waited. It takes milliseconds.
+const STEER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How the lines begin that repeat what claude was sent.
+const REPLAY: &[u8] = b"{\"type\":\"user\"";
+
 struct Host<'a> {
     child: Child,
     stdin: Option<pipe::Sender>,
@@ -71,6 +78,8 @@ struct Host<'a> {
     name: String,
     limits: Limits,
     ready_by: Instant,
+    /// Until when the turn waits for claude to go on with a steer.
+    steer_by: Option<Instant>,
     commands: &'a mut mpsc::Receiver<Command>,
     events: &'a mpsc::Sender<DriverEvent>,
 }
@@ -82,6 +91,7 @@ enum Happened {
     Writable,
     Line(Result<Option<Line>, LineError>),
     NotReady,
+    NotSteered,
 }
 
 /// Why serving is over.
@@ -111,11 +121,13 @@ impl<'a> Host<'a> {
         let mut host = Self {
             child,
             stdin,
-            lines: LineReader::with_limit(stdout, limits.line_bytes),
+            // What a caller says comes back, and may be longer than what an agent says.
+            lines: LineReader::with_limit(stdout, limits.line_bytes).sparing(REPLAY),
             tail,
             exchange: Exchange::new(request.spec.clone(), request.options.clone(), pid),
             name: request.spec.id.to_string(),
             ready_by: Instant::now() + limits.ready,
+            steer_by: None,
             limits,
             commands,
             events,
@@ -131,6 +143,8 @@ impl<'a> Host<'a> {
                 break Over::Lost(Some(error));
             }
             self.send_now();
+            let waits = self.exchange.waits_for_steer();
+            self.steer_by = waits.then(|| self.steer_by.unwrap_or_else(|| Instant::now() + STEER_WITHIN));
             let full = !self.exchange.events.is_empty();
             let unwritten = !self.exchange.out.is_empty() && self.stdin.is_some();
             let happened = tokio::select! {
@@ -144,6 +158,7 @@ impl<'a> Host<'a> {
                 () = writable(self.stdin.as_ref()), if unwritten => Happened::Writable,
                 line = self.lines.next(), if !full => Happened::Line(line),
                 () = sleep_until(self.ready_by), if !self.exchange.ready() => Happened::NotReady,
+                () = sleep_until(self.steer_by.unwrap_or(self.ready_by)), if waits => Happened::NotSteered,
             };
             match happened {
                 Happened::Command(Some(command)) if command.kind != CommandKind::Detach => {
@@ -154,6 +169,10 @@ impl<'a> Host<'a> {
                 Happened::Line(Ok(Some(line))) => self.exchange.line(&line.bytes),
                 Happened::Line(Ok(None)) => break Over::Lost(None),
                 Happened::NotReady => break Over::Lost(Some(self.hung())),
+                Happened::NotSteered => {
+                    self.steer_by = None;
+                    self.exchange.give_up_steers();
+                }
                 Happened::Line(Err(error)) => {
                     let message = format!("{}: {error} (`limits.line_bytes`)", self.name);
                     break Over::Lost(Some(TurnError::new(ErrorKind::AgentLost, message)));

@@ -7,14 +7,14 @@
 use bytes::BytesMut;
 
 use crate::driver::TurnInput;
-use crate::protocol::{CommandPolicy, TurnId};
+use crate::protocol::CommandPolicy;
 use crate::wire::claude::{Input, PermissionAnswer, Request, Response, TextBlock, UserMessage};
 
 /// What claude drops from the prompt, and what keeps it from parsing the block before.
 const BLANK: &str = " ";
 
-/// Appends the line that begins a turn.
-pub(super) fn user(out: &mut BytesMut, turn: TurnId, input: &TurnInput, commands: CommandPolicy) {
+/// Appends a line that begins a turn, or steers the one that runs.
+pub(super) fn user(out: &mut BytesMut, uuid: uuid::Uuid, input: &TurnInput, commands: CommandPolicy) {
     let mut content: Vec<TextBlock<'_>> = input.preface.iter().map(|text| TextBlock { text }).collect();
     content.push(TextBlock { text: &input.text });
     let literal = commands == CommandPolicy::Literal;
@@ -22,7 +22,7 @@ pub(super) fn user(out: &mut BytesMut, turn: TurnId, input: &TurnInput, commands
         content.push(TextBlock { text: BLANK });
     }
     let message = UserMessage { role: "user", content };
-    line(out, &Input::User { message, uuid: turn.uuid(), text_not_typed: literal });
+    line(out, &Input::User { message, uuid, text_not_typed: literal });
 }
 
 /// Appends a request.
@@ -58,7 +58,7 @@ mod tests {
     fn written(text: &str, commands: CommandPolicy) -> Value {
         let mut out = BytesMut::new();
         let input = TurnInput { preface: vec!["before".into()], text: text.into() };
-        user(&mut out, TurnId::generate(), &input, commands);
+        user(&mut out, uuid::Uuid::new_v4(), &input, commands);
         assert_eq!(out.iter().position(|&byte| byte == b'\n'), Some(out.len() - 1), "one line");
         serde_json::from_slice(&out).unwrap()
     }

@@ -8,7 +8,7 @@ use crate::process::SpawnRequest;
 use crate::protocol::TurnError;
 
 /// What makes claude a program that serves turns over stdio.
-const FIXED: [&str; 9] = [
+const FIXED: [&str; 10] = [
     "-p",
     "--input-format",
     "stream-json",
@@ -16,6 +16,7 @@ const FIXED: [&str; 9] = [
     "stream-json",
     "--verbose",
     "--include-partial-messages",
+    "--replay-user-messages",
     "--permission-prompt-tool",
     "stdio",
 ];

@@ -52,7 +52,7 @@ impl Driver for ClaudeStream {
     }
 
     fn steer_mode(&self) -> SteerMode {
-        SteerMode::QueueWhenBusy
+        SteerMode::NativeEnqueue
     }
 
     fn check(&self, spec: &BackendSpec, directory: &Path) -> Result<(), TurnError> {

@@ -1,8 +1,12 @@
 //! The running turn: lines of claude in, steps and the ending out. Pure.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
+use serde_json::value::RawValue;
+
 use super::failure;
+use crate::driver::CommandId;
 use crate::driver::claude::answer::Answer;
 use crate::driver::claude::tools;
 use crate::protocol::{BackendSpec, EventKind, FinishReason, InterruptCause, TurnEnding, TurnId, Usage};
@@ -15,21 +19,46 @@ const SYNTHETIC: &str = "<synthetic>";
 const CUT: &str = "max_tokens";
 const CUT_FOR_GOOD: &str = "max_output_tokens";
 
+/// Tools that may be about to change a file: claude runs a handful at once.
+const CHANGES_MAX: usize = 256;
+
 /// What is known of the turn that runs.
 #[derive(Debug)]
 pub(super) struct Turn {
     /// Which one.
     pub(super) id: TurnId,
-    /// True once claude said that it had begun.
+    /// True while claude works on it: it has said that it began, and has not said that it is done.
     pub(super) begun: bool,
+    /// The session was told that it began.
+    pub(super) told: bool,
     /// True once an interrupt was sent.
     pub(super) interrupted: bool,
+    /// What steers it and was not taken by claude yet.
+    pub(super) steers: Vec<Steer>,
+    /// How it would have ended; it goes on with a steer that waits.
+    pub(super) held: Option<TurnEnding>,
+    /// claude has taken a steer since: it begins again.
+    pub(super) goes_on: bool,
     answer: Answer,
     reasoning: String,
     /// Whether thinking came as deltas, so that the whole blocks say nothing new.
     reasoning_streamed: bool,
     /// The model's output was cut at its limit, and claude has asked it to go on as often as it does.
     cut_for_good: bool,
+    /// That something shown is not part of the answer was said.
+    mismatch_told: bool,
+    usage: Usage,
+    /// Files that running tools may change, by the call.
+    changes: HashMap<String, String>,
+}
+
+/// Input for a turn that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Steer {
+    /// What is told when claude has taken it.
+    pub(super) command: CommandId,
+    /// By what claude knows it.
+    pub(super) uuid: uuid::Uuid,
 }
 
 impl Turn {
@@ -38,11 +67,18 @@ impl Turn {
         Self {
             id,
             begun: false,
+            told: false,
             interrupted: false,
+            steers: Vec::new(),
+            held: None,
+            goes_on: false,
             answer: Answer::default(),
             reasoning: String::new(),
             reasoning_streamed: false,
             cut_for_good: false,
+            mismatch_told: false,
+            usage: Usage::default(),
+            changes: HashMap::new(),
         }
     }
 
@@ -95,11 +131,15 @@ impl Turn {
                     self.reasoning.push_str(&text);
                     Some(EventKind::ReasoningDelta(text)).filter(|_| !self.reasoning.is_empty())
                 }
-                ("tool_use", None) => Some(EventKind::ToolUse {
-                    id: block.id.unwrap_or_default().into_owned(),
-                    name: block.name.unwrap_or_default().into_owned(),
-                    input: block.input.map(|input| input.get().to_owned()).unwrap_or_default(),
-                }),
+                ("tool_use", None) => {
+                    let id = block.id.unwrap_or_default().into_owned();
+                    let name = block.name.unwrap_or_default().into_owned();
+                    let input = block.input.map(|input| input.get().to_owned()).unwrap_or_default();
+                    if let Some(path) = tools::changes(&name, &input).filter(|_| self.changes.len() < CHANGES_MAX) {
+                        self.changes.insert(id.clone(), path);
+                    }
+                    Some(EventKind::ToolUse { id, name, input })
+                }
                 _ => None,
             };
             steps.extend(step);
@@ -107,14 +147,44 @@ impl Turn {
         Ok(steps)
     }
 
-    /// The end: the steps that were still missing, and the ending.
+    /// What the model was told while it worked: what its tools answered, and what they did to files. (The rest is claude's
+    /// own, such as a request to go on after a limit, and none of it is part of the answer.)
+    ///
+    /// # Errors
+    /// When the message's content is not what the Messages API describes.
+    pub(super) fn tool_results(&mut self, line: &MessageLine<'_>) -> serde_json::Result<Vec<EventKind>> {
+        if line.parent_tool_use_id.is_some() || line.is_replay {
+            return Ok(Vec::new());
+        }
+        let mut steps = Vec::new();
+        for block in line.message.blocks()?.into_iter().filter(|block| block.kind == "tool_result") {
+            let id = block.tool_use_id.unwrap_or_default().into_owned();
+            let is_error = block.is_error.unwrap_or(false);
+            let text = block.content.map(|content| tools::text(content.get())).unwrap_or_default();
+            let changed = self.changes.remove(&id).filter(|_| !is_error);
+            steps.push(EventKind::ToolResult { id: id.clone(), is_error, text });
+            steps.extend(changed.map(|path| {
+                let kind = tools::change(line.tool_use_result.map(RawValue::get));
+                EventKind::FileChange { id, path, kind }
+            }));
+        }
+        Ok(steps)
+    }
+
+    /// claude begins again, with input that had waited for the end.
+    pub(super) fn go_on(&mut self) {
+        (self.begun, self.goes_on, self.held) = (true, false, None);
+    }
+
+    /// claude is done, for now at least: the steps that were still missing, and the ending.
     pub(super) fn finish(
-        mut self,
+        &mut self,
         line: &ResultLine<'_>,
         spec: &BackendSpec,
         cost_usd: Option<f64>,
         retry_at: Option<SystemTime>,
     ) -> (Vec<EventKind>, TurnEnding) {
+        self.spend(line, cost_usd);
         let wrong = line.is_error || line.subtype != "success";
         if wrong && self.interrupted {
             return (Vec::new(), TurnEnding::Interrupted(InterruptCause::Agent));
@@ -132,42 +202,26 @@ impl Turn {
             .collect();
         let result = line.result.as_deref().filter(|_| !too_long).unwrap_or_default();
         steps.extend(self.answer.finish(result).map(EventKind::TextDelta));
-        if self.answer.mismatch() {
+        if self.answer.mismatch() && !std::mem::replace(&mut self.mismatch_told, true) {
             steps.push(EventKind::TextMismatch);
         }
-        let usage = Usage {
-            input_tokens: line.usage.input_tokens,
-            cache_creation_tokens: line.usage.cache_creation_input_tokens,
-            cache_read_tokens: line.usage.cache_read_input_tokens,
-            output_tokens: line.usage.output_tokens,
-            cost_usd,
-        };
         let ending = TurnEnding::Completed {
             text: self.answer.text().to_owned(),
-            reasoning: self.reasoning,
+            reasoning: self.reasoning.clone(),
             finish: if too_long { FinishReason::Length } else { finish_reason(line.stop_reason.as_deref()) },
-            usage,
+            usage: self.usage,
         };
         (steps, ending)
     }
-}
 
-/// What the model was told while it worked: what its tools answered. (The rest is claude's own, such as a request to go on
-/// after a limit, and none of it is part of the answer.)
-///
-/// # Errors
-/// When the message's content is not what the Messages API describes.
-pub(super) fn tool_results(line: &MessageLine<'_>) -> serde_json::Result<Vec<EventKind>> {
-    if line.parent_tool_use_id.is_some() {
-        return Ok(Vec::new());
+    fn spend(&mut self, line: &ResultLine<'_>, cost_usd: Option<f64>) {
+        let (usage, more) = (&mut self.usage, &line.usage);
+        usage.input_tokens += more.input_tokens;
+        usage.cache_creation_tokens += more.cache_creation_input_tokens;
+        usage.cache_read_tokens += more.cache_read_input_tokens;
+        usage.output_tokens += more.output_tokens;
+        usage.cost_usd = cost_usd.map(|cost| cost + usage.cost_usd.unwrap_or_default()).or(usage.cost_usd);
     }
-    let results = line.message.blocks()?.into_iter().filter(|block| block.kind == "tool_result");
-    let results = results.map(|block| EventKind::ToolResult {
-        id: block.tool_use_id.unwrap_or_default().into_owned(),
-        is_error: block.is_error.unwrap_or(false),
-        text: block.content.map(|content| tools::text(content.get())).unwrap_or_default(),
-    });
-    Ok(results.collect())
 }
 
 fn finish_reason(stop_reason: Option<&str>) -> FinishReason {

@@ -41,6 +41,7 @@ impl Machine {
                     active.alive(now);
                 }
             }
+            DriverEvent::SteerConsumed { .. } => {}
             DriverEvent::Asked(question) => self.asked(question),
             DriverEvent::TurnEnded(ending) => self.turn_ended(now, ending),
             DriverEvent::Closed(end) => self.detached(now, end),

@@ -168,8 +168,10 @@ impl Agent {
         if self.args.replay {
             for input in &inputs {
                 self.output.line(format_args!(
-                    "\"type\":\"user\",\"message\":{{\"role\":\"user\",\"content\":{}}},\"parent_tool_use_id\":null,\"isReplay\":true",
-                    input.content
+                    "\"type\":\"user\",\"message\":{{\"role\":\"user\",\"content\":{}}},\"parent_tool_use_id\":null,\"isReplay\":true,\
+                     \"uuid\":{}",
+                    input.content,
+                    quoted(&input.uuid)
                 ))?;
             }
         }

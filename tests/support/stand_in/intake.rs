@@ -31,6 +31,8 @@ pub(super) enum Event {
 /// A user line.
 #[derive(Debug)]
 pub(super) struct Input {
+    /// What it is known by.
+    pub(super) uuid: String,
     /// Its text blocks, blank ones left out. The last is what is asked.
     pub(super) texts: Vec<String>,
     /// The content, for `--replay-user-messages`.
@@ -77,6 +79,7 @@ struct Line {
     request: Value,
     response: Value,
     text_not_typed: bool,
+    uuid: String,
 }
 
 impl Intake {
@@ -158,7 +161,7 @@ impl Intake {
         let content = line.message["content"].clone();
         let typed = !(line.text_not_typed && settings.is_new());
         let (texts, hidden) = texts_of(&content);
-        self.queue.push_back(Input { texts, content, typed: typed && !hidden, read_ns });
+        self.queue.push_back(Input { uuid: line.uuid.clone(), texts, content, typed: typed && !hidden, read_ns });
     }
 
     fn control(&mut self, line: &Line, output: &mut Output, settings: &Settings) -> io::Result<Event> {
@@ -196,6 +199,11 @@ impl Intake {
                 success(id, Some(usage), output)?;
             }
             "get_session_cost" => success(id, Some(json!({"text": "Total cost:            $0.0010"})), output)?,
+            "cancel_async_message" => {
+                let (waited, uuid) = (self.queue.len(), text("message_uuid"));
+                self.queue.retain(|input| input.uuid != uuid);
+                success(id, Some(json!({"cancelled": self.queue.len() < waited})), output)?;
+            }
             "mcp_message" => success(id, None, output)?,
             other => output.bare(format_args!(
                 "{}",

@@ -30,8 +30,8 @@ impl Exchange {
             "PreToolUse" | "PostToolUse" | "PostToolUseFailure" => {
                 self.at_work(now);
                 if let Some(turn) = self.ours() {
-                    let step = turn.tool(input);
-                    self.events.extend(step.map(DriverEvent::Step));
+                    let steps = turn.tool(input);
+                    self.events.extend(steps.into_iter().map(DriverEvent::Step));
                 }
             }
             "PermissionRequest" => return self.asked(input),
@@ -68,13 +68,15 @@ impl Exchange {
             return;
         };
         if let Some(turn) = &mut self.turn {
-            if turn.take_steers(input.prompt.as_deref().unwrap_or_default()) {
+            let taken = turn.take_steers(input.prompt.as_deref().unwrap_or_default());
+            if !taken.is_empty() {
                 if turn.stage == Stage::Ended(Ended::Interrupted) {
                     // claude begins what waited by itself. The turn is over when that is.
                     turn.since = now;
                     return self.drop_start();
                 }
                 // It was merged into the running turn, or is what the turn goes on with.
+                self.events.extend(taken.into_iter().map(|command| DriverEvent::SteerConsumed { command }));
                 if turn.go_on() && turn.interrupted {
                     self.acts.push_back(Act::Keys(ESCAPE));
                 }

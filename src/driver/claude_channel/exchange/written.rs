@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{Exchange, LATE, PUSHES_MAX};
+use crate::driver::DriverEvent;
 use crate::driver::claude_channel::transcript::Entry;
 use crate::driver::claude_channel::turn::{Ended, Stage};
 
@@ -33,7 +34,8 @@ impl Exchange {
             Entry::QueuedCommand(content) => {
                 if let Some(turn) = &mut self.turn {
                     // Older releases merge a steer without calling the hook.
-                    turn.take_steers(&content);
+                    let taken = turn.take_steers(&content);
+                    self.events.extend(taken.into_iter().map(|command| DriverEvent::SteerConsumed { command }));
                     self.settle();
                 }
             }

@@ -88,3 +88,34 @@ fn a_clear_is_refused() {
     play.command(crate::driver::CommandKind::Clear);
     assert_eq!(play.events(), "refused Conflict");
 }
+
+#[test]
+fn an_answer_that_found_nobody_waits_for_the_plugin_to_ask() {
+    let mut play = Play::running();
+    play.permission("Bash");
+    play.answer("question-1", Answer::Allow);
+    assert_eq!(play.acts(), "decide question-1 Allow");
+    play.exchange.not_delivered("Bash".into(), Answer::Allow);
+    play.exchange.asked_by_plugin("abcde".into(), "Write");
+    assert_eq!(play.acts(), "");
+    play.exchange.asked_by_plugin("fghij".into(), "Bash");
+    assert_eq!(play.acts(), "decide  Allow fghij");
+    play.exchange.not_delivered("Bash".into(), Answer::Allow);
+    play.stop("one");
+    play.pass(1_000);
+    play.exchange.asked_by_plugin("klmno".into(), "Bash");
+    assert_eq!(play.acts(), "", "of a turn that is over");
+}
+
+#[test]
+fn a_tool_that_changes_a_file_says_so() {
+    let mut play = Play::running();
+    let tool = |name: &str| {
+        json!({"hook_event_name": name, "tool_name": "Write", "tool_use_id": "t", "tool_input": {"file_path": "/a", "content": "x"},
+            "tool_response": {"type": "create", "filePath": "/a"}, "error": "no"})
+    };
+    play.hook(tool("PostToolUseFailure"));
+    assert_eq!(play.events(), "result");
+    play.hook(tool("PostToolUse"));
+    assert_eq!(play.events(), "result, created /a");
+}

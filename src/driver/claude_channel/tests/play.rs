@@ -135,7 +135,7 @@ impl Play {
             words.push(match act {
                 Act::Push { id, .. } => format!("push {}", self.number(id)),
                 Act::Keys(keys) => format!("keys {}", keys.escape_ascii()),
-                Act::Decide { question, answer, request } => {
+                Act::Decide { question, answer, request, .. } => {
                     format!("decide {question} {answer:?} {}", request.unwrap_or_default()).trim_end().to_owned()
                 }
             });
@@ -202,9 +202,11 @@ fn said_of(event: &DriverEvent) -> String {
         DriverEvent::Acked { result: Ok(()), .. } => "acked".into(),
         DriverEvent::Acked { result: Err(error), .. } => format!("refused {:?}", error.kind),
         DriverEvent::Began { .. } => "began".into(),
+        DriverEvent::SteerConsumed { command } => format!("took {command}"),
         DriverEvent::Step(EventKind::TextDelta(text)) => format!("{text:?}"),
         DriverEvent::Step(EventKind::ToolUse { name, .. }) => format!("uses {name}"),
         DriverEvent::Step(EventKind::ToolResult { .. }) => "result".into(),
+        DriverEvent::Step(EventKind::FileChange { path, kind, .. }) => format!("{} {path}", kind.as_str()),
         DriverEvent::Step(EventKind::TextMismatch) => "mismatch".into(),
         DriverEvent::Asked(question) => format!("asked {} {}", question.id, question.tool),
         DriverEvent::TurnEnded(TurnEnding::Completed { text, finish, usage, .. }) => {

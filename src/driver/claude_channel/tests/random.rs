@@ -134,7 +134,7 @@ impl Watched {
                 DriverEvent::Began { .. } => {
                     assert_eq!(self.open.replace(true), Some(false), "it began twice, or untaken");
                 }
-                DriverEvent::Step(_) | DriverEvent::Asked(_) => {
+                DriverEvent::Step(_) | DriverEvent::Asked(_) | DriverEvent::SteerConsumed { .. } => {
                     assert_eq!(self.open, Some(true), "outside of a turn: {event:?}");
                 }
                 DriverEvent::TurnEnded(_) => assert_eq!(self.open.take(), Some(true), "an ending without a turn"),

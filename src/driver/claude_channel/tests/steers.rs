@@ -25,7 +25,7 @@ fn a_steer_that_was_merged_by_the_hook_changes_nothing() {
     play.piece("m", 0, "both", true);
     play.stop("both");
     play.written("m", "both", 5);
-    assert_eq!(play.events(), "acked, \"both\", completed \"both\" Stop 5");
+    assert_eq!(play.events(), "acked, took 2, \"both\", completed \"both\" Stop 5");
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_steer_that_only_the_transcript_shows_is_not_waited_for() {
     assert_eq!(play.events(), "acked, \"both\"");
     let merged = prompt(&play.pushes[1..]);
     play.entry(Entry::QueuedCommand(merged));
-    assert_eq!(play.events(), "completed \"both\" Stop 5");
+    assert_eq!(play.events(), "took 2, completed \"both\" Stop 5");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_turn_goes_on_with_its_steer_and_waits_for_what_both_took() {
     play.begin();
     play.piece("n", 0, "two", true);
     play.stop("two");
-    assert_eq!(play.events(), "\"\\n\\ntwo\"", "what the second part took is not written yet");
+    assert_eq!(play.events(), "took 2, \"\\n\\ntwo\"", "what the second part took is not written yet");
     play.written("n", "two", 2);
     assert_eq!(play.events(), "completed \"one\\n\\ntwo\" Stop 3");
 }
@@ -144,4 +144,23 @@ fn without_its_plugin_a_turn_takes_no_steer() {
     play.exchange.plugin_lost();
     play.steer();
     assert_eq!((&*play.events(), &*play.acts()), ("refused Conflict", ""));
+}
+
+#[test]
+fn what_the_model_has_is_told_by_its_command() {
+    let mut play = Play::running();
+    play.steer();
+    play.steer();
+    play.events();
+    let merged = prompt(&play_pushes(&mut play)[1..2]);
+    play.entry(Entry::QueuedCommand(merged));
+    assert_eq!(play.events(), "took 2");
+    play.stop("one");
+    play.begin();
+    assert_eq!(play.events(), "\"one\", took 3");
+}
+
+fn play_pushes(play: &mut Play) -> Vec<uuid::Uuid> {
+    play.acts();
+    play.pushes.clone()
 }
