@@ -11,5 +11,5 @@ pub mod scripted;
 
 pub use port::{
     Answer, Attachment, CHANNEL_MAX, Command, CommandId, CommandKind, Driver, DriverEvent, OpenRequest, Plan,
-    SteerMode, TurnInput,
+    RawWanted, SteerMode, TurnInput,
 };

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -54,6 +55,33 @@ pub struct OpenRequest {
     pub options: TurnOptions,
     /// For logs and process records: the session's key.
     pub label: String,
+    /// Whether somebody wants to see what the agent says as it says it.
+    pub raw: RawWanted,
+}
+
+/// How many want an agent's own lines, as [`EventKind::Raw`]: it may change at any moment.
+#[derive(Debug, Clone, Default)]
+pub struct RawWanted(Arc<AtomicUsize>);
+
+impl RawWanted {
+    /// Whether anybody does.
+    pub fn is_wanted(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    /// One more does, or one fewer.
+    pub fn count(&self, comes: bool) {
+        if comes {
+            self.0.fetch_add(1, Ordering::Relaxed)
+        } else {
+            self.0.fetch_sub(1, Ordering::Relaxed)
+        };
+    }
+
+    /// The step that shows a line, if anybody wants it.
+    pub fn step(&self, line: &[u8]) -> Option<DriverEvent> {
+        self.is_wanted().then(|| DriverEvent::Step(EventKind::Raw(String::from_utf8_lossy(line).into_owned())))
+    }
 }
 
 /// The two ends that a session holds.

@@ -111,6 +111,8 @@ pub enum EventKind {
     },
     /// The final text differs from the deltas; the final text counts.
     TextMismatch,
+    /// A line of the agent's own protocol, as it came; only while somebody asks for it.
+    Raw(String),
     /// What the turn took; stands before the ending of a turn that was completed.
     Usage(Usage),
     /// The turn's one ending.

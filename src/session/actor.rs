@@ -12,7 +12,7 @@ use super::delivery::Readers;
 use super::journal::Writer;
 use super::machine::{After, Denial, Effect, Input, Job, Machine, Policy};
 use super::registry::{Accepted, Live};
-use crate::driver::{Attachment, Command, CommandKind, DriverEvent};
+use crate::driver::{Attachment, Command, CommandKind, DriverEvent, OpenRequest};
 use crate::protocol::{BackendId, DriverEnd, ErrorKind, Event, EventKind, TurnEnding, TurnError, TurnId};
 use crate::store::{SessionRecord, SessionStore};
 
@@ -301,7 +301,10 @@ impl Actor {
                 self.member.mark_idle(false);
             }
             Effect::MarkIdle(idle) => self.member.mark_idle(idle),
-            Effect::Open { driver, request } => self.attachment = Some(driver.0.open(request)),
+            Effect::Open { driver, request } => {
+                let request = OpenRequest { raw: self.journal.raw(), ..request };
+                self.attachment = Some(driver.0.open(request));
+            }
             Effect::DropAttachment => {
                 tracing::error!(session = %self.machine.record().key, "a driver did not end its process within its bounds");
                 self.attachment = None;
@@ -359,7 +362,12 @@ impl Actor {
 
     fn log(&mut self, turn: TurnId, kind: EventKind) {
         self.seq += 1;
-        self.readers.deliver(self.journal.append(Event { seq: self.seq, turn, kind }));
+        // Who asks for lines watches; the reader of the turn gets what the turn is.
+        let is_raw = matches!(kind, EventKind::Raw(_));
+        let logged = self.journal.append(Event { seq: self.seq, turn, kind });
+        if !is_raw {
+            self.readers.deliver(logged);
+        }
     }
 
     fn take_submitted(&mut self, turn: TurnId) -> Option<Submitted> {

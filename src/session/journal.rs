@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use super::observer::Observer;
 use super::turns::TurnView;
+use crate::driver::RawWanted;
 use crate::protocol::{BackendId, Decision, Event, EventKind, SessionKey, TenantId, ThreadId, TurnEnding, TurnId};
 
 /// What an event takes beside its texts, in bytes, about.
@@ -75,6 +76,8 @@ pub(super) struct Log {
     /// The number of the last event; and whether none follows any more.
     progress: watch::Sender<Progress>,
     listeners: watch::Sender<usize>,
+    /// Who wants the agent's own lines, too.
+    pub(super) raw: RawWanted,
 }
 
 #[derive(Debug)]
@@ -193,6 +196,11 @@ impl Writer {
         self.log.listeners.subscribe()
     }
 
+    /// Whether somebody wants the agent's own lines.
+    pub(super) fn raw(&self) -> RawWanted {
+        self.log.raw.clone()
+    }
+
     /// A turn was accepted; its first event is the next one.
     pub(super) fn accepted(&self, turn: TurnId, backend: BackendId, thread: ThreadId) {
         let first_seq = self.log.progress.borrow().last + 1;
@@ -262,6 +270,7 @@ impl Log {
             state: Mutex::new(LogState { events: VecDeque::new(), turns: VecDeque::new() }),
             progress: watch::Sender::new(Progress { last, over: false }),
             listeners: watch::Sender::new(0),
+            raw: RawWanted::default(),
         }
     }
 
@@ -322,6 +331,7 @@ fn size(kind: &EventKind) -> usize {
         | EventKind::TextDelta(text)
         | EventKind::ReasoningDelta(text)
         | EventKind::AssistantText(text)
+        | EventKind::Raw(text)
         | EventKind::Reasoning(text) => text.len(),
         EventKind::ToolUse { id, name, input } => id.len() + name.len() + input.len(),
         EventKind::ToolResult { id, text, .. } => id.len() + text.len(),

@@ -20,6 +20,8 @@ pub struct Observer {
     after: u64,
     progress: watch::Receiver<Progress>,
     over: bool,
+    /// Wants the agent's own lines.
+    raw: bool,
 }
 
 /// What an observer sees next.
@@ -40,7 +42,15 @@ impl Observer {
     pub(super) fn new(log: Arc<Log>, turn: Option<TurnId>, after: u64) -> Self {
         log.count_listener(true);
         let progress = log.progress();
-        Self { log, turn, after, progress, over: false }
+        Self { log, turn, after, progress, over: false, raw: false }
+    }
+
+    /// Wants the lines of the agent's own protocol, too, from now on.
+    pub fn with_raw(mut self) -> Self {
+        if !std::mem::replace(&mut self.raw, true) {
+            self.log.raw.count(true);
+        }
+        self
     }
 
     /// What comes next, as soon as there is something; none when nothing follows: the turn has ended, or the session was
@@ -75,6 +85,9 @@ impl Observer {
             events.retain(|logged| logged.turn == turn);
             self.over = events.last().is_some_and(|logged| matches!(logged.kind, EventKind::Ended(_)));
         }
+        if !self.raw {
+            events.retain(|logged| !matches!(logged.kind, EventKind::Raw(_)));
+        }
         (!events.is_empty()).then_some(Seen::Events(events))
     }
 }
@@ -82,5 +95,8 @@ impl Observer {
 impl Drop for Observer {
     fn drop(&mut self) {
         self.log.count_listener(false);
+        if self.raw {
+            self.log.raw.count(false);
+        }
     }
 }

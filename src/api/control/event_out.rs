@@ -98,6 +98,10 @@ enum KindOut<'a> {
         change: &'static str,
     },
     TextMismatch,
+    /// A line of the agent's own protocol.
+    Raw {
+        line: &'a str,
+    },
     Usage(UsageOut),
     TurnCompleted {
         text: &'a str,
@@ -179,6 +183,7 @@ impl<'a> EventOut<'a> {
             KindOut::SteerConsumed { .. } => "steer_consumed",
             KindOut::SteerDropped { .. } => "steer_dropped",
             KindOut::FileChange { .. } => "file_change",
+            KindOut::Raw { .. } => "raw",
             KindOut::TextMismatch => "text_mismatch",
             KindOut::Usage(_) => "usage",
             KindOut::TurnCompleted { .. } => "turn_completed",
@@ -220,6 +225,7 @@ impl<'a> KindOut<'a> {
             EventKind::SteerDropped { steer } => Self::SteerDropped { steer: steer.to_string() },
             EventKind::FileChange { id, path, kind } => Self::FileChange { id, path, change: kind.as_str() },
             EventKind::TextMismatch => Self::TextMismatch,
+            EventKind::Raw(line) => Self::Raw { line },
             EventKind::Usage(usage) => Self::Usage(usage.into()),
             EventKind::Ended(TurnEnding::Completed { text, finish, .. }) => {
                 Self::TurnCompleted { text, finish_reason: *finish }

@@ -31,8 +31,9 @@ pub(in crate::api) fn of_session(
     text: &str,
 ) -> Result<Response<Body>, ApiError> {
     let key = key(tenant, text)?;
+    let raw = wants_raw(query)?;
     match api.dispatch.watch(&key, after(headers, query)?) {
-        Ok(observer) => Ok(watching(observer, api.config.heartbeat)),
+        Ok(observer) => Ok(watching(if raw { observer.with_raw() } else { observer }, api.config.heartbeat)),
         Err(WatchError::Unknown) => Err(no_session(text)),
         Err(error @ WatchError::Future { .. }) => Err(future(&error)),
     }
@@ -46,8 +47,9 @@ pub(in crate::api) fn of_turn(
     query: Option<&str>,
     text: &str,
 ) -> Result<Response<Body>, ApiError> {
+    let raw = wants_raw(query)?;
     match api.dispatch.watch_turn(tenant, turn_id(text)?, after(headers, query)?) {
-        Ok(observer) => Ok(watching(observer, api.config.heartbeat)),
+        Ok(observer) => Ok(watching(if raw { observer.with_raw() } else { observer }, api.config.heartbeat)),
         Err(WatchError::Unknown) => Err(no_turn(text)),
         Err(error @ WatchError::Future { .. }) => Err(future(&error)),
     }
@@ -56,14 +58,26 @@ pub(in crate::api) fn of_turn(
 /// The number that the caller has seen last: browsers send it in a header when they come back, others may in the query.
 fn after(headers: &HeaderMap, query: Option<&str>) -> Result<Option<u64>, ApiError> {
     let header = headers.get("last-event-id").map(|value| (value.to_str().unwrap_or("?"), "Last-Event-ID"));
-    let pairs = query.unwrap_or_default().split('&');
-    let query = pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == "after");
-    let Some((text, what)) = header.or(query.map(|(name, text)| (text, name))) else { return Ok(None) };
+    let Some((text, what)) = header.or(parameter(query, "after").map(|text| (text, "after"))) else { return Ok(None) };
     let wrong = |_| {
         let message = format!("`{what}`: expected the number of an event (its `id`), or 0 for all that is kept");
         ApiError::field(what, "invalid_last_event_id", message)
     };
     text.trim().parse().map(Some).map_err(wrong)
+}
+
+/// Whether the caller wants the lines of the agent's own protocol.
+fn wants_raw(query: Option<&str>) -> Result<bool, ApiError> {
+    match parameter(query, "raw") {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(ApiError::field("raw", "invalid_parameter", "`raw`: expected `true` or `false`")),
+    }
+}
+
+fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
+    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
 fn future(error: &WatchError) -> ApiError {

@@ -91,6 +91,7 @@ impl Answering {
             | EventKind::UserText(_)
             | EventKind::AssistantText(_)
             | EventKind::Reasoning(_)
+            | EventKind::Raw(_)
             | EventKind::Usage(_)
             | EventKind::ToolUse { .. }
             | EventKind::ToolResult { .. }

@@ -19,7 +19,7 @@ use super::start::{Look, Start};
 use super::transcript::Tail;
 use super::{ClaudeChannel, launch};
 use crate::channel::{ChannelEvent, HookCall, Member};
-use crate::driver::{Answer, Command, CommandKind, DriverEvent, OpenRequest};
+use crate::driver::{Answer, Command, CommandKind, DriverEvent, OpenRequest, RawWanted};
 use crate::process::{
     Child, ChildSignal, Fifo, FileWatch, Line, LineError, LineReader, Redactor, SpawnRequest, StopLadder, Terminal,
 };
@@ -86,6 +86,7 @@ struct Host<'a> {
     /// Hooks that are held until their question is answered.
     held: HashMap<String, HookCall>,
     label: String,
+    raw: RawWanted,
     name: String,
     ready_by: Instant,
     commands: &'a mut mpsc::Receiver<Command>,
@@ -154,6 +155,7 @@ impl<'a> Host<'a> {
             transcript: None,
             held: HashMap::new(),
             label: request.label.clone(),
+            raw: request.raw.clone(),
             name: request.spec.id.to_string(),
             ready_by: Instant::now() + driver.limits.ready,
             commands,
@@ -253,6 +255,7 @@ impl<'a> Host<'a> {
 
     fn hook(&mut self, call: HookCall) {
         let body: Bytes = call.body.clone();
+        self.exchange.events.extend(self.raw.step(&body));
         let input: HookInput<'_> = match serde_json::from_slice(&body) {
             Ok(input) => input,
             Err(error) => {

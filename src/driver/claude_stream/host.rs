@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::exchange::Exchange;
 use super::{ClaudeStream, launch};
 use crate::driver::claude::failure::is_thread_taken;
-use crate::driver::{Command, CommandKind, DriverEvent, OpenRequest};
+use crate::driver::{Command, CommandKind, DriverEvent, OpenRequest, RawWanted};
 use crate::process::{
     Child, ChildSignal, Line, LineError, LineReader, Redactor, SpawnRequest, StderrTail, StopLadder, Supervisor,
 };
@@ -75,6 +75,7 @@ struct Host<'a> {
     lines: LineReader<pipe::Receiver>,
     tail: StderrTail,
     exchange: Exchange,
+    raw: RawWanted,
     name: String,
     limits: Limits,
     ready_by: Instant,
@@ -125,6 +126,7 @@ impl<'a> Host<'a> {
             lines: LineReader::with_limit(stdout, limits.line_bytes).sparing(REPLAY),
             tail,
             exchange: Exchange::new(request.spec.clone(), request.options.clone(), pid),
+            raw: request.raw.clone(),
             name: request.spec.id.to_string(),
             ready_by: Instant::now() + limits.ready,
             steer_by: None,
@@ -166,7 +168,10 @@ impl<'a> Host<'a> {
                 }
                 Happened::Command(_) => break Over::Detached,
                 Happened::Room | Happened::Writable => {}
-                Happened::Line(Ok(Some(line))) => self.exchange.line(&line.bytes),
+                Happened::Line(Ok(Some(line))) => {
+                    self.exchange.events.extend(self.raw.step(&line.bytes));
+                    self.exchange.line(&line.bytes);
+                }
                 Happened::Line(Ok(None)) => break Over::Lost(None),
                 Happened::NotReady => break Over::Lost(Some(self.hung())),
                 Happened::NotSteered => {

@@ -47,6 +47,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::driver::RawWanted;
     use crate::protocol::{
         BackendId, BackendSpec, CommandPolicy, EnvPolicy, Permission, ThreadId, ThreadOrigin, TurnOptions,
     };
@@ -77,6 +78,7 @@ mod tests {
             directory: "/".into(),
             options: TurnOptions { system_prompt: Some("be brief".into()), ..TurnOptions::default() },
             label: "a::b".into(),
+            raw: RawWanted::default(),
         };
         let args: Vec<_> = args(&request).into_iter().map(|arg| arg.into_string().unwrap()).collect();
         let args = args.join(" ");

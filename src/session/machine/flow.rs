@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Active, Attached, State};
 use super::{DriverRef, Effect, Job, Machine};
-use crate::driver::{CommandKind, OpenRequest, Plan, TurnInput};
+use crate::driver::{CommandKind, OpenRequest, Plan, RawWanted, TurnInput};
 use crate::protocol::{BackendSpec, ErrorKind, ThreadId, ThreadOrigin, TurnEnding, TurnError, TurnOptions, WaitReason};
 use crate::session::preface;
 
@@ -64,6 +64,7 @@ impl Machine {
             directory: self.record.directory.clone(),
             options,
             label: self.record.key.to_string(),
+            raw: RawWanted::default(),
         };
         self.state = State::Starting { since: now };
         self.tell_front(WaitReason::Starting);

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use turnmux::channel::{Hub, HubConfig};
 use turnmux::driver::claude_channel::{ChannelFolder, ClaudeChannel, NAME};
-use turnmux::driver::{Driver as _, OpenRequest};
+use turnmux::driver::{Driver as _, OpenRequest, RawWanted};
 use turnmux::process::{Supervisor, SupervisorConfig};
 use turnmux::protocol::{
     BackendId, BackendSpec, CommandPolicy, EnvPolicy, Limits, Permission, ThreadId, ThreadOrigin, TurnOptions,
@@ -86,6 +86,7 @@ impl Rig {
             directory: self.work(),
             options: TurnOptions::default(),
             label: self.label.clone(),
+            raw: RawWanted::default(),
         }))
     }
 

@@ -152,3 +152,19 @@ async fn a_chat_client_is_told_of_events_in_its_own_stream_when_it_asks() {
     assert!(chunks.iter().all(|chunk| chunk["turnmux"].is_null()), "nobody else is told");
     session.with("x-turnmux-events", "maybe").ask("three").await.refused(400, "invalid_header");
 }
+
+#[tokio::test]
+async fn the_agents_own_lines_are_shown_to_whoever_asks() {
+    let daemon = Daemon::stand_in().start().await;
+    let session = daemon.client.session("a::1");
+    session.ask("before").await;
+    let mut raw = daemon.client.watch("/v1/sessions/a::1/events?raw=true").await;
+    let mut others = daemon.client.watch("/v1/sessions/a::1/events").await;
+    session.ask("::say one").await;
+    let seen = raw.until("turn_completed").await;
+    let lines: Vec<_> = seen.iter().filter_map(|event| event["line"].as_str()).collect();
+    let line = |kind: &str| lines.iter().any(|line| line.contains(&format!(r#""type":"{kind}""#)));
+    assert!(line("stream_event") && line("result"), "{lines:?}");
+    assert!(!types(&others.until("turn_completed").await).contains(&"raw"));
+    daemon.client.get("/v1/sessions/a::1/events?raw=yes").await.refused(400, "invalid_parameter");
+}
