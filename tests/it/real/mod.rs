@@ -56,6 +56,7 @@ macro_rules! tests_of {
 mod answers;
 mod capacity;
 mod dialogs;
+mod events;
 mod fork;
 mod interrupts;
 mod literal;
