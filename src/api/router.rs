@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use percent_encoding::percent_decode_str;
 
+use super::control::Verb;
 use super::respond::{ApiError, Body};
 use super::{Access, body, control, openai};
 use crate::dispatch::Dispatch;
@@ -85,6 +86,7 @@ impl Api {
             Route::Session(key) => control::close(self, tenant, &key).await,
             Route::Abort => control::abort(self, tenant, &body().await?).await,
             Route::Reset => control::reset(self, tenant, &body().await?).await,
+            Route::Act(key, verb) => control::act(self, tenant, &key, verb, headers, &body().await?).await,
             Route::Health => Ok(control::health(self)),
         }
     }
@@ -99,6 +101,7 @@ enum Route {
     Model(String),
     Sessions,
     Session(String),
+    Act(String, Verb),
     Abort,
     Reset,
 }
@@ -115,6 +118,10 @@ impl Route {
             ["v1", "models", name @ ..] => Self::Model(decoded(&name.join("/"))?),
             ["v1", "sessions"] => Self::Sessions,
             ["v1", "sessions", key] => Self::Session(decoded(key)?),
+            ["v1", "sessions", key, verb] => match Verb::parse(verb) {
+                Some(verb) => Self::Act(decoded(key)?, verb),
+                None => return Ok(None),
+            },
             ["v1", "chat", "abort"] => Self::Abort,
             ["v1", "chat", "session", "reset"] => Self::Reset,
             _ => return Ok(None),
@@ -124,7 +131,7 @@ impl Route {
     /// The one method that it takes.
     fn method(&self) -> &'static str {
         match self {
-            Self::Chat | Self::Abort | Self::Reset => "POST",
+            Self::Chat | Self::Abort | Self::Reset | Self::Act(..) => "POST",
             Self::Session(_) => "DELETE",
             Self::Health | Self::Models | Self::Model(_) | Self::Sessions => "GET",
         }

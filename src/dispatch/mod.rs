@@ -7,4 +7,6 @@ pub use local::{AgentEntry, Local, LocalConfig};
 pub use port::{BackendView, Counts, Dispatch, Refusal};
 
 // What the port speaks of, for whoever knows the port alone.
-pub use crate::session::{Accepted, Denial, EventReader, Interrupted, SessionView};
+pub use crate::session::{
+    Accepted, Act, Acted, Denial, EventReader, Interrupted, Refused, SessionView, Status, Submitted,
+};

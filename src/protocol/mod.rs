@@ -17,5 +17,7 @@ pub use event::{DriverEnd, Event, EventKind, ThreadOrigin, WaitReason};
 pub use ids::{BackendId, IdError, RequestId, SessionKey, SteerId, TenantId, ThreadId, TurnId};
 pub use limits::Limits;
 pub use question::{AnsweredBy, Decision, FileChangeKind, Question};
-pub use turn::{FinishReason, HistoryMessage, InterruptCause, Role, TurnEnding, TurnOptions, TurnRequest, Usage};
+pub use turn::{
+    FinishReason, HistoryMessage, InterruptCause, Overrides, Role, TurnEnding, TurnOptions, TurnRequest, Usage,
+};
 pub use workspace::WorkspaceRoot;

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::capacity::{Capacity, Member, Place};
 use super::delivery::Readers;
-use super::machine::{After, Denial, Effect, Input, Job, Machine, Policy};
-use super::registry::{Accepted, Live};
+use super::machine::{Act, Acted, After, AskId, Denial, Effect, Input, Job, Machine, Policy, Refused};
+use super::registry::{Accepted, Live, Status, Submitted};
 use crate::driver::{Attachment, Command, CommandKind, DriverEvent};
-use crate::protocol::{DriverEnd, ErrorKind, Event, EventKind, TurnEnding, TurnError, TurnId};
+use crate::protocol::{DriverEnd, ErrorKind, Event, EventKind, ThreadId, TurnEnding, TurnError, TurnId};
 use crate::store::{SessionRecord, SessionStore};
 
 /// Messages that may wait for a session's task; it never makes them wait for anything but each other.
@@ -25,6 +25,10 @@ const LAST_READER: Duration = Duration::from_secs(2);
 pub(super) enum Message {
     /// A turn is wanted.
     Submit { job: Box<Job>, reply: oneshot::Sender<SubmitReply> },
+    /// A turn is wanted that runs whether or not anybody reads it.
+    Start { job: Box<Job>, reply: oneshot::Sender<StartReply> },
+    /// Something else is wanted.
+    Act { act: Act, reply: oneshot::Sender<Result<Acted, Refused>> },
     /// The running turn, or the one named, is to stop. Answers with a receiver of its end; none when there is no such turn.
     Interrupt { turn: Option<TurnId>, reply: oneshot::Sender<Option<(TurnId, oneshot::Receiver<()>)>> },
     /// The session is to end, in one way or another; the answer comes when it has.
@@ -41,6 +45,22 @@ pub(super) enum SubmitReply {
     Moved(Box<Job>),
 }
 
+/// The answer to a submission that nobody reads.
+pub(super) enum StartReply {
+    /// Yes.
+    Submitted(Submitted),
+    /// No.
+    Denied(Denial),
+    /// The task was about to end: ask the next one.
+    Moved(Box<Job>),
+}
+
+/// Whoever waits for the answer to a submission.
+enum Submitter {
+    Reads(oneshot::Sender<SubmitReply>),
+    Leaves(oneshot::Sender<StartReply>),
+}
+
 /// One session's task.
 pub(super) struct Actor {
     machine: Machine,
@@ -55,7 +75,13 @@ pub(super) struct Actor {
     member: Member,
     place: Option<Place>,
     ticket: Option<oneshot::Receiver<Place>>,
-    replies: Vec<(TurnId, oneshot::Sender<SubmitReply>)>,
+    submitters: Vec<(TurnId, Submitter)>,
+    asks: Vec<(AskId, oneshot::Sender<Result<Acted, Refused>>)>,
+    next_ask: AskId,
+    /// Turns that are to be submitted once more.
+    again: Vec<Box<Job>>,
+    /// Whether anybody listens who can answer questions.
+    listening: watch::Receiver<bool>,
     finishing: Vec<oneshot::Sender<()>>,
     watching: Vec<(TurnId, oneshot::Sender<()>)>,
     live: watch::Sender<Live>,
@@ -73,6 +99,7 @@ enum Happened {
     Retire,
     Time,
     Pressed,
+    Listening,
     Driver(Option<DriverEvent>),
 }
 
@@ -84,8 +111,11 @@ impl Actor {
         store: Arc<dyn SessionStore>,
         capacity: &Capacity,
         live: watch::Sender<Live>,
+        mut listening: watch::Receiver<bool>,
         unlist: Box<dyn FnOnce() + Send>,
     ) -> Self {
+        // Somebody may have listened before there was a task.
+        listening.mark_changed();
         Self {
             seq: record.seq,
             machine: Machine::new(record, policy),
@@ -98,7 +128,11 @@ impl Actor {
             member: capacity.join(),
             place: None,
             ticket: None,
-            replies: Vec::new(),
+            submitters: Vec::new(),
+            asks: Vec::new(),
+            next_ask: 0,
+            again: Vec::new(),
+            listening,
             finishing: Vec::new(),
             watching: Vec::new(),
             live,
@@ -124,6 +158,10 @@ impl Actor {
                 Happened::Retire => self.feed(Input::Retire),
                 Happened::Time => self.time(),
                 Happened::Pressed => {}
+                Happened::Listening => {
+                    let listening = *self.listening.borrow_and_update();
+                    self.feed(Input::Listening(listening));
+                }
                 Happened::Driver(event) => self.driver_event(event),
             }
             self.note_pressure();
@@ -140,6 +178,7 @@ impl Actor {
             Some(message) = self.inbox.recv() => Happened::Message(message),
             place = async { match &mut self.ticket { Some(ticket) => ticket.await.ok(), None => std::future::pending().await } } => Happened::Place(place),
             () = self.member.retire() => Happened::Retire,
+            () = changed(&mut self.listening) => Happened::Listening,
             () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Happened::Time,
             event = async { match &mut self.attachment { Some(a) => a.events.recv().await, None => std::future::pending().await } }, if !pressed => Happened::Driver(event),
             happened = async {
@@ -185,8 +224,17 @@ impl Actor {
     fn message(&mut self, message: Message) {
         match message {
             Message::Submit { job, reply } => {
-                self.replies.push((job.turn, reply));
+                self.submitters.push((job.turn, Submitter::Reads(reply)));
                 self.feed(Input::Submit(job));
+            }
+            Message::Start { job, reply } => {
+                self.submitters.push((job.turn, Submitter::Leaves(reply)));
+                self.feed(Input::Submit(job));
+            }
+            Message::Act { act, reply } => {
+                self.next_ask += 1;
+                self.asks.push((self.next_ask, reply));
+                self.feed(Input::Act { ask: self.next_ask, act });
             }
             Message::Interrupt { turn, reply } => {
                 let turn = turn.or_else(|| self.machine.current()).filter(|&turn| self.machine.owes(turn));
@@ -240,16 +288,36 @@ impl Actor {
         for effect in effects {
             self.carry_out(effect);
         }
+        // Only now, or what they bring about would come before what it follows.
+        for job in std::mem::take(&mut self.again) {
+            self.feed(Input::Submit(job));
+        }
     }
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Accept { turn, thread } => {
                 tracing::debug!(session = %self.machine.record().key, %turn, "turn accepted");
-                let accepted = Accepted { turn, thread, reader: self.readers.open(turn) };
-                self.reply(turn, SubmitReply::Accepted(accepted));
+                self.accept(turn, thread);
             }
-            Effect::Deny { turn, denial } => self.reply(turn, SubmitReply::Denied(denial)),
+            Effect::Deny { turn, denial } => match self.submitter(turn) {
+                Some(Submitter::Reads(reply)) => drop(reply.send(SubmitReply::Denied(denial))),
+                Some(Submitter::Leaves(reply)) => drop(reply.send(StartReply::Denied(denial))),
+                None => {}
+            },
+            Effect::Joined { turn, into, thread } => {
+                if let Some(Submitter::Leaves(reply)) = self.submitter(turn) {
+                    let submitted = Submitted { status: Status::Steered, turn: into, thread, depth: 0 };
+                    let _ = reply.send(StartReply::Submitted(submitted));
+                }
+            }
+            Effect::Again(job) => self.again.push(job),
+            Effect::Reply { ask, result } => {
+                if let Some(at) = self.asks.iter().position(|(waiting, _)| *waiting == ask) {
+                    // Whoever asked may have left.
+                    let _ = self.asks.swap_remove(at).1.send(result);
+                }
+            }
             Effect::AcquirePlace => match self.member.acquire() {
                 Ok(place) => {
                     self.place = Some(place);
@@ -321,11 +389,25 @@ impl Actor {
         }
     }
 
-    fn reply(&mut self, turn: TurnId, answer: SubmitReply) {
-        if let Some(at) = self.replies.iter().position(|(waiting, _)| *waiting == turn) {
-            // A submitter that has left drops its reader with the answer, which the next round notices.
-            let _ = self.replies.swap_remove(at).1.send(answer);
+    fn accept(&mut self, turn: TurnId, thread: ThreadId) {
+        match self.submitter(turn) {
+            Some(Submitter::Reads(reply)) => {
+                let accepted = Accepted { turn, thread, reader: self.readers.open(turn) };
+                // A submitter that has left drops its reader with the answer, which the next round notices.
+                let _ = reply.send(SubmitReply::Accepted(accepted));
+            }
+            Some(Submitter::Leaves(reply)) => {
+                let depth = self.machine.ahead(turn);
+                let status = if depth == 0 { Status::Started } else { Status::Queued };
+                let _ = reply.send(StartReply::Submitted(Submitted { status, turn, thread, depth }));
+            }
+            None => {}
         }
+    }
+
+    fn submitter(&mut self, turn: TurnId) -> Option<Submitter> {
+        let at = self.submitters.iter().position(|(waiting, _)| *waiting == turn)?;
+        Some(self.submitters.swap_remove(at).1)
     }
 
     fn publish(&self) {
@@ -355,11 +437,20 @@ impl Actor {
         while let Some(message) = self.inbox.recv().await {
             match message {
                 Message::Submit { job, reply } => drop(reply.send(SubmitReply::Moved(job))),
-                Message::Interrupt { reply, .. } => drop(reply.send(None)),
+                Message::Start { job, reply } => drop(reply.send(StartReply::Moved(job))),
                 // Not carried out, so not answered: whoever asked asks again.
+                Message::Act { reply, .. } => drop(reply),
+                Message::Interrupt { reply, .. } => drop(reply.send(None)),
                 Message::Finish { reply, .. } => drop(reply),
             }
         }
+    }
+}
+
+async fn changed(listening: &mut watch::Receiver<bool>) {
+    if listening.changed().await.is_err() {
+        // Nobody can say so any more.
+        std::future::pending::<()>().await;
     }
 }
 

@@ -11,5 +11,5 @@ mod tests;
 
 pub use capacity::{Capacity, Place};
 pub use delivery::{EventReader, READER_MAX};
-pub use machine::{Denial, Job, Policy};
-pub use registry::{Accepted, Interrupted, Registry, RegistryConfig, SessionView};
+pub use machine::{Act, Acted, Denial, Job, Policy, Refused};
+pub use registry::{Accepted, Interrupted, Registry, RegistryConfig, SessionView, Status, Submitted};

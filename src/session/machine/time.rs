@@ -10,7 +10,8 @@ use crate::protocol::{DriverEnd, ErrorKind, InterruptCause, TurnEnding, TurnErro
 const STOP_SLACK: Duration = Duration::from_secs(15);
 
 impl Machine {
-    /// When [`super::Input::Tick`] is due. While a reader presses back, the limits on the agent's silence rest.
+    /// When [`super::Input::Tick`] is due. While a reader presses back, the limits on the agent's silence
+    /// rest, and while a question waits, that on silence does.
     pub fn deadline(&self) -> Option<Instant> {
         let limits = &self.policy.limits;
         match &self.state {
@@ -23,9 +24,10 @@ impl Machine {
             State::Stopping { since } => Some(*since + self.stop_limit()),
             State::Active(active) => [
                 (!active.begun && !self.held).then(|| active.since + limits.first_event),
-                limits.silence.filter(|_| !self.held).map(|limit| active.last + limit),
+                limits.silence.filter(|_| !self.held && self.questions.is_empty()).map(|limit| active.last + limit),
                 limits.turn.map(|limit| active.since + limit),
                 active.reader_gone.map(|gone| gone + self.policy.disconnect_grace),
+                self.question_deadline(),
             ]
             .into_iter()
             .flatten()
@@ -35,6 +37,9 @@ impl Machine {
 
     pub(super) fn tick(&mut self, now: Instant) {
         if self.deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        if self.give_up_questions(now) && self.deadline().is_none_or(|at| at > now) {
             return;
         }
         let limits = &self.policy.limits;
@@ -76,6 +81,7 @@ impl Machine {
             }
             State::Interrupting { active, ending, .. } => {
                 let (active, ending) = (active.clone(), ending.clone());
+                self.over();
                 self.lost(&active, ending);
                 self.stop(now);
             }

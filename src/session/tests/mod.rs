@@ -82,9 +82,10 @@ impl World {
             history: Vec::new(),
             input: input.into(),
             unnamed: false,
+            renew: false,
         };
         let (spec, driver) = (Arc::new(self.spec.clone()), Arc::new(self.driver.clone()));
-        Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/srv") }
+        Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/srv"), steers: false }
     }
 
     async fn try_submit(&self, chat: &str, input: &str) -> Result<Accepted, Denial> {
