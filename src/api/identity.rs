@@ -62,6 +62,48 @@ pub(super) fn workspace(headers: &HeaderMap, roots: Roots<'_>) -> Result<Option<
     first(headers, &WORKSPACE_HEADERS)?.map(|(what, path)| workspace::allowed(&path, what, roots)).transpose()
 }
 
+/// How much of a session a turn is to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Isolation {
+    /// All of it.
+    Session,
+    /// Nothing: the session begins a new thread with it.
+    Clean,
+    /// Nothing, and nobody comes back to it: a session of its own.
+    Fresh,
+}
+
+/// How much of its session the request's turn is to see.
+pub(super) fn isolation(headers: &HeaderMap) -> Result<Isolation, ApiError> {
+    const ISOLATION: &str = "x-turnmux-isolation";
+    let is_named = thread(headers)?.is_some();
+    match header(headers, ISOLATION)? {
+        None | Some("session") => Ok(Isolation::Session),
+        Some("clean" | "fresh") if is_named => {
+            let message = format!(
+                "`{ISOLATION}`: a turn that is to find nothing cannot go on with a thread (`x-turnmux-thread`)"
+            );
+            Err(ApiError::field(ISOLATION, "invalid_isolation", message))
+        }
+        Some("clean") => Ok(Isolation::Clean),
+        Some("fresh") => Ok(Isolation::Fresh),
+        Some(other) => {
+            let message = format!("`{ISOLATION}`: `{other}` is none of `session`, `clean` and `fresh`");
+            Err(ApiError::field(ISOLATION, "invalid_isolation", message))
+        }
+    }
+}
+
+impl Identity {
+    /// The same, less what the turn is not to see.
+    pub(super) fn isolated(self, isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::Fresh => Self { key: self.key.beside(), unnamed: true },
+            Isolation::Session | Isolation::Clean => self,
+        }
+    }
+}
+
 /// The agent's thread that the session is to go on with.
 pub(super) fn thread(headers: &HeaderMap) -> Result<Option<ThreadId>, ApiError> {
     const THREAD: &str = "x-turnmux-thread";

@@ -13,7 +13,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
-use crate::dispatch::{Denial, Refusal};
+use crate::dispatch::{Denial, Refusal, Refused};
 use crate::protocol::{ErrorKind, InterruptCause, TurnEnding, TurnError};
 use crate::wire::openai::{ErrorBody, ErrorOut};
 
@@ -213,6 +213,7 @@ impl From<Denial> for ApiError {
                 retry_after: Some(RETRY_QUEUE),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", message)
             },
+            Denial::Closed => Self { repeatable: false, ..Self::new(StatusCode::GONE, "session_closed", message) },
             Denial::ShuttingDown => Self {
                 retry_after: Some(RETRY_SHUTDOWN),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message)
@@ -232,6 +233,30 @@ impl From<Denial> for ApiError {
     }
 }
 
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        use StatusCode as S;
+        let message = refused.to_string();
+        let (status, code, param) = match refused {
+            Refused::Denied(denial) => return denial.into(),
+            Refused::TooManySteers => {
+                let error = Self::new(S::TOO_MANY_REQUESTS, "too_many_steers", message);
+                return Self { retry_after: Some(RETRY_QUEUE), ..error };
+            }
+            Refused::NoActiveTurn => (S::CONFLICT, "no_active_turn", None),
+            Refused::SteerUnsupported { .. } => (S::CONFLICT, "steer_unsupported", None),
+            Refused::Agent(_) => (S::CONFLICT, "steer_refused", None),
+            Refused::RequestGone => (S::GONE, "request_gone", Some("request")),
+            Refused::NoRequest => (S::NOT_FOUND, "request_not_found", Some("request")),
+            Refused::NoSession => (S::NOT_FOUND, "session_not_found", None),
+            Refused::WrongAnswer(_) => (S::BAD_REQUEST, "wrong_answer", Some("decision")),
+            Refused::PermissionNotAllowed { .. } => (S::BAD_REQUEST, "permission_not_allowed", Some("permission")),
+            Refused::Unsupported(_) => (S::CONFLICT, "session_conflict", None),
+        };
+        Self { repeatable: false, param: param.map(str::to_owned), ..Self::new(status, code, message) }
+    }
+}
+
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
@@ -240,6 +265,7 @@ impl From<Refusal> for ApiError {
                 Self { param: Some("model".into()), ..error }
             }
             Refusal::Denied(denial) => denial.into(),
+            Refusal::Refused(refused) => refused.into(),
             Refusal::Unable(error) => error.into(),
         }
     }

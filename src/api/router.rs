@@ -12,6 +12,7 @@ use hyper::{Request, Response};
 use percent_encoding::percent_decode_str;
 
 use super::allowance::{Allowances, Kind};
+use super::control::Verb;
 use super::respond::{ApiError, Body};
 use super::{Access, body, control, openai};
 use crate::dispatch::Dispatch;
@@ -117,6 +118,7 @@ impl Api {
             Route::TurnEvents(id) => control::of_turn(self, &tenant, headers, query, &id),
             Route::Abort => control::abort(self, tenant, &body().await?).await,
             Route::Reset => control::reset(self, tenant, &body().await?).await,
+            Route::Act(key, verb) => control::act(self, tenant, &key, verb, headers, &body().await?).await,
             Route::Health => Ok(control::health(self)),
         }
     }
@@ -135,6 +137,7 @@ enum Route {
     SessionTurns(String),
     Turn(String),
     TurnEvents(String),
+    Act(String, Verb),
     Abort,
     Reset,
 }
@@ -155,6 +158,10 @@ impl Route {
             ["v1", "sessions", key, "turns"] => Self::SessionTurns(decoded(key)?),
             ["v1", "turns", id] => Self::Turn(decoded(id)?),
             ["v1", "turns", id, "events"] => Self::TurnEvents(decoded(id)?),
+            ["v1", "sessions", key, verb] => match Verb::parse(verb) {
+                Some(verb) => Self::Act(decoded(key)?, verb),
+                None => return Ok(None),
+            },
             ["v1", "chat", "abort"] => Self::Abort,
             ["v1", "chat", "session", "reset"] => Self::Reset,
             _ => return Ok(None),
@@ -165,7 +172,7 @@ impl Route {
     fn kind(&self) -> Option<Kind> {
         match self {
             Self::Chat => Some(Kind::Turn),
-            Self::Session(_) | Self::Abort | Self::Reset => Some(Kind::Act),
+            Self::Session(_) | Self::Act(..) | Self::Abort | Self::Reset => Some(Kind::Act),
             Self::SessionEvents(_) | Self::TurnEvents(_) => Some(Kind::Watch),
             Self::Health | Self::Models | Self::Model(_) | Self::Sessions | Self::SessionTurns(_) | Self::Turn(_) => {
                 None
@@ -176,7 +183,7 @@ impl Route {
     /// The one method that it takes.
     fn method(&self) -> &'static str {
         match self {
-            Self::Chat | Self::Abort | Self::Reset => "POST",
+            Self::Chat | Self::Abort | Self::Reset | Self::Act(..) => "POST",
             Self::Session(_) => "DELETE",
             Self::Health
             | Self::Models

@@ -118,6 +118,9 @@ fn sessions(sessions: &Sessions, environment: &Environment, layers: &[Layer]) ->
     })
 }
 
+/// The longest wait for an answer: the hook by which a claude in a terminal asks is given up by it a little later.
+const ANSWER_MAX: Duration = Duration::from_hours(1);
+
 /// `capacity`, `stop_eof` and `stop_term` may be 0, which means not to wait at all.
 fn limits(limits: Limits, layers: &[Layer]) -> Result<Limits, ConfigError> {
     let must_wait = [
@@ -127,10 +130,15 @@ fn limits(limits: Limits, layers: &[Layer]) -> Result<Limits, ConfigError> {
         ("command", Some(limits.command)),
         ("silence", limits.silence),
         ("turn", limits.turn),
+        ("answer", Some(limits.answer)),
         ("reader_stall", Some(limits.reader_stall)),
     ];
     for (key, duration) in must_wait {
         at_least(duration.unwrap_or(Duration::MAX), LIMIT_MIN, &["limits", key], layers)?;
+    }
+    if limits.answer > ANSWER_MAX {
+        let (value, max) = (humantime::format_duration(limits.answer), humantime::format_duration(ANSWER_MAX));
+        return Err(invalid(layers, &["limits", "answer"], format!("it is {value}, and must be at most {max}")));
     }
     // The first line of a claude is some ten KiB long already.
     within(limits.line_bytes, 64 << 10, 1 << 30, &["limits", "line_bytes"], layers)?;

@@ -145,6 +145,9 @@ struct LimitKeys {
     /// A turn's wait for a process while `sessions.max_live` others are busy. Default: `10m`.
     #[serde(deserialize_with = "duration")]
     capacity: Duration,
+    /// A question's wait for its answer while somebody listens who can give it; at most `1h`. Default: `5m`.
+    #[serde(deserialize_with = "duration")]
+    answer: Duration,
     /// A reader that takes nothing; then the turn goes on without it. Default: `60s`.
     #[serde(deserialize_with = "duration")]
     reader_stall: Duration,

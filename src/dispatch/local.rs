@@ -12,7 +12,10 @@ use crate::driver::catalog::Catalog;
 use crate::protocol::{
     BackendId, BackendSpec, ErrorKind, SessionKey, TenantId, Tenants, ThreadId, TurnError, TurnId, TurnRequest,
 };
-use crate::session::{Accepted, Interrupted, Job, Observer, Registry, SessionView, TurnView, WatchError};
+use crate::session::{
+    Accepted, Act, Acted, Interrupted, Job, Observer, Refused, Registry, SessionView, Submitted, TurnView, WatchError,
+};
+use crate::store::SessionRecord;
 
 /// What [`Local`] goes by.
 pub struct LocalConfig {
@@ -87,17 +90,21 @@ impl Local {
             return Err(no_thread(thread).into());
         }
         let driver = self.catalog.get(&spec.driver)?;
-        let agent = self.config.agents.get(key.agent());
-        let directory = (request.workspace.clone())
-            .or_else(|| agent.and_then(|agent| agent.workspace.clone()))
-            .or_else(|| spec.workspace.clone())
-            .unwrap_or_else(|| self.config.directory.clone());
+        let directory = self.directory(key, spec, request.workspace.clone());
         // Said before any promise is made: a caller that streams gets a real status for what can be known now. A process
         // that runs has answered the question, and looking a program up costs a warm turn some system calls per folder.
         if !self.registry.has_process(key) {
             driver.check(spec, &directory)?;
         }
-        Ok(Job { turn: TurnId::generate(), request, spec: spec.clone(), driver, directory, reader_gone: None })
+        Ok(Job {
+            turn: TurnId::generate(),
+            request,
+            spec: spec.clone(),
+            driver,
+            directory,
+            reader_gone: None,
+            steers: false,
+        })
     }
 
     fn view(&self, spec: &BackendSpec) -> BackendView {
@@ -107,6 +114,26 @@ impl Local {
         let trouble = driver.and_then(|driver| driver.check(spec, directory)).err().map(|error| error.message);
         BackendView { id: spec.id.clone(), driver: spec.driver.clone(), note, trouble }
     }
+
+    fn directory(&self, key: &SessionKey, spec: &BackendSpec, wanted: Option<PathBuf>) -> PathBuf {
+        let agent = self.config.agents.get(key.agent());
+        wanted
+            .or_else(|| agent.and_then(|agent| agent.workspace.clone()))
+            .or_else(|| spec.workspace.clone())
+            .unwrap_or_else(|| self.config.directory.clone())
+    }
+
+    /// Whether the backend's configuration lets a session do so.
+    fn may(&self, key: &SessionKey, act: &Act) -> Result<(), Refused> {
+        let Act::Configure { permission: Some(Some(wanted)), .. } = act else { return Ok(()) };
+        let view = self.registry.get(key).ok_or(Refused::NoSession)?;
+        let Some(spec) = self.config.backends.get(&view.record.backend) else { return Ok(()) };
+        if wanted.is_laxer_than(spec.permission) {
+            let (wanted, most, backend) = (*wanted, spec.permission, spec.id.clone());
+            return Err(Refused::PermissionNotAllowed { wanted, most, backend });
+        }
+        Ok(())
+    }
 }
 
 impl Dispatch for Local {
@@ -115,6 +142,50 @@ impl Dispatch for Local {
             let job = self.job(key, request)?;
             Ok(self.registry.submit(key, job).await?)
         })
+    }
+
+    fn start<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Submitted, Refusal>> {
+        Box::pin(async move {
+            let job = Job { steers: true, ..self.job(key, request)? };
+            Ok(self.registry.start(key, job).await?)
+        })
+    }
+
+    fn act<'a>(&'a self, key: &'a SessionKey, act: Act) -> BoxFuture<'a, Result<Acted, Refused>> {
+        Box::pin(async move {
+            self.may(key, &act)?;
+            self.registry.act(key, act, None).await
+        })
+    }
+
+    fn adopt<'a>(
+        &'a self,
+        key: &'a SessionKey,
+        backend: &'a BackendId,
+        thread: ThreadId,
+        workspace: Option<PathBuf>,
+    ) -> BoxFuture<'a, Result<Acted, Refusal>> {
+        Box::pin(async move {
+            let tenant = key.tenant();
+            let spec = self.known(tenant, backend).ok_or_else(|| self.unknown(tenant, backend.as_str()))?;
+            if self.registry.is_anothers(tenant, &thread) {
+                return Err(no_thread(&thread).into());
+            }
+            let driver = self.catalog.get(&spec.driver)?;
+            let directory = self.directory(key, spec, workspace);
+            let first = SessionRecord::first(key, spec.id.clone(), driver.name(), directory.clone());
+            let (backend, driver) = (spec.id.clone(), driver.name().to_owned());
+            let act = Act::Adopt { thread, backend, driver, directory };
+            Ok(self.registry.act(key, act, Some(first)).await?)
+        })
+    }
+
+    fn seal<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool> {
+        Box::pin(self.registry.seal(key))
+    }
+
+    fn session(&self, key: &SessionKey) -> Option<SessionView> {
+        self.registry.get(key)
     }
 
     fn interrupt<'a>(

@@ -8,5 +8,6 @@ pub use port::{BackendView, Counts, Dispatch, Refusal};
 
 // What the port speaks of, for whoever knows the port alone.
 pub use crate::session::{
-    Accepted, Denial, EventReader, Interrupted, Logged, Observer, Seen, SessionView, TurnView, WatchError,
+    Accepted, Act, Acted, Denial, EventReader, Interrupted, Logged, Observer, Refused, Seen, SessionView, Status,
+    Submitted, TurnView, WatchError,
 };

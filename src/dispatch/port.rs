@@ -1,11 +1,14 @@
 //! What a front end asks for.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::protocol::{BackendId, SessionKey, TenantId, TurnError, TurnId, TurnRequest};
-use crate::session::{Accepted, Denial, Interrupted, Observer, SessionView, TurnView, WatchError};
+use crate::protocol::{BackendId, SessionKey, TenantId, ThreadId, TurnError, TurnId, TurnRequest};
+use crate::session::{
+    Accepted, Act, Acted, Denial, Interrupted, Observer, Refused, SessionView, Submitted, TurnView, WatchError,
+};
 
 /// Why a turn is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +24,9 @@ pub enum Refusal {
     /// The session says no.
     #[error(transparent)]
     Denied(#[from] Denial),
+    /// The session does not do it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The backend cannot run.
     #[error(transparent)]
     Unable(#[from] TurnError),
@@ -54,6 +60,27 @@ pub struct Counts {
 pub trait Dispatch: Send + Sync + 'static {
     /// Gives a turn to its session; the answer is the session's own.
     fn submit<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Accepted, Refusal>>;
+
+    /// Gives a turn to its session that runs whether or not anybody reads it, or that steers the one that runs.
+    fn start<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Submitted, Refusal>>;
+
+    /// Has a session that there is do something that is no turn.
+    fn act<'a>(&'a self, key: &'a SessionKey, act: Act) -> BoxFuture<'a, Result<Acted, Refused>>;
+
+    /// Has a session, which need not be there yet, go on with a thread of the backend's agent.
+    fn adopt<'a>(
+        &'a self,
+        key: &'a SessionKey,
+        backend: &'a BackendId,
+        thread: ThreadId,
+        workspace: Option<PathBuf>,
+    ) -> BoxFuture<'a, Result<Acted, Refusal>>;
+
+    /// Closes a session: it takes nothing until it is reset. False when there is no such session.
+    fn seal<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool>;
+
+    /// One session.
+    fn session(&self, key: &SessionKey) -> Option<SessionView>;
 
     /// Stops the running turn of a session, or the one named, and waits for its end for at most `wait`.
     fn interrupt<'a>(&'a self, key: &'a SessionKey, turn: Option<TurnId>, wait: Duration)

@@ -75,6 +75,19 @@ pub enum Permission {
 #[error("`{0}` is no permission; use ask, accept_edits, deny or bypass")]
 pub struct PermissionParseError(String);
 
+impl Permission {
+    /// Whether it lets an agent do more unasked, or have more by asking.
+    pub fn is_laxer_than(self, other: Self) -> bool {
+        let rank = |permission: Self| match permission {
+            Self::Deny => 0,
+            Self::Ask => 1,
+            Self::AcceptEdits => 2,
+            Self::Bypass => 3,
+        };
+        rank(self) > rank(other)
+    }
+}
+
 impl FromStr for Permission {
     type Err = PermissionParseError;
 

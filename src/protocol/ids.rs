@@ -101,6 +101,11 @@ impl SessionKey {
         Self { tenant, agent: AGENT_DEFAULT.into(), chat: Some(chat.as_str().into()) }
     }
 
+    /// A key of the same caller's agent that nobody has used before.
+    pub fn beside(&self) -> Self {
+        Self { agent: self.agent.clone(), ..Self::fresh(self.tenant.clone()) }
+    }
+
     /// Whose session it is.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant

@@ -19,6 +19,8 @@ pub struct Limits {
     pub turn: Option<Duration>,
     /// A turn's wait for a process while `max_live` others are busy.
     pub capacity: Duration,
+    /// A question's wait for its answer, while somebody listens who can give it.
+    pub answer: Duration,
     /// A reader that takes nothing; then the turn goes on without it.
     pub reader_stall: Duration,
     /// From closing an agent's stdin to SIGTERM.
@@ -47,6 +49,8 @@ impl Default for Limits {
             silence: None,
             turn: None,
             capacity: Duration::from_mins(10),
+            // long enough to take out a phone; claude itself waits for an hour.
+            answer: Duration::from_mins(5),
             reader_stall: Duration::from_mins(1),
             stop_eof: Duration::from_secs(2),
             stop_term: Duration::from_secs(5),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BackendId, ThreadId, TurnError};
+use super::{BackendId, BackendSpec, Permission, ThreadId, TurnError};
 
 /// What a front end asks a session to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,8 @@ pub struct TurnRequest {
     pub lingers: bool,
     /// What the caller calls this request, so that it runs once however often it comes.
     pub idempotency: Option<Idempotency>,
+    /// True when the turn is to find a clean context: the session begins a new thread with it.
+    pub renew: bool,
 }
 
 /// A request's name in its tenant, by the header `Idempotency-Key`.
@@ -66,7 +68,28 @@ pub struct TurnOptions {
     /// What is put behind the agent's own system prompt.
     pub system_prompt: Option<String>,
     /// What the agent may do unasked.
-    pub permission: super::Permission,
+    pub permission: Permission,
+}
+
+/// What a session's clients have chosen over its backend's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Overrides {
+    /// The agent's name for the language model.
+    pub model: Option<String>,
+    /// What the agent may do unasked; never more than the backend allows.
+    pub permission: Option<Permission>,
+}
+
+impl Overrides {
+    /// The options as these and the backend have them. Of two permissions the stricter one counts.
+    pub fn over(&self, spec: &BackendSpec, options: TurnOptions) -> TurnOptions {
+        let chosen = self.permission.filter(|chosen| !chosen.is_laxer_than(spec.permission));
+        TurnOptions {
+            model: self.model.clone().or_else(|| spec.model.clone()),
+            permission: chosen.unwrap_or(spec.permission),
+            ..options
+        }
+    }
 }
 
 /// The one ending that each accepted turn gets.

@@ -10,10 +10,10 @@ use super::capacity::{Capacity, Member, Place};
 use super::compose::Composer;
 use super::delivery::Readers;
 use super::journal::Writer;
-use super::machine::{After, Denial, Effect, Input, Job, Machine, Policy};
-use super::registry::{Accepted, Live};
+use super::machine::{Act, Acted, After, AskId, Denial, Effect, Input, Job, Machine, Policy, Refused};
+use super::registry::{Accepted, Live, Status, Submitted};
 use crate::driver::{Attachment, Command, CommandKind, DriverEvent, OpenRequest};
-use crate::protocol::{BackendId, DriverEnd, ErrorKind, Event, EventKind, TurnEnding, TurnError, TurnId};
+use crate::protocol::{BackendId, DriverEnd, ErrorKind, Event, EventKind, ThreadId, TurnEnding, TurnError, TurnId};
 use crate::store::{SessionRecord, SessionStore};
 
 /// Messages that may wait for a session's task; it never makes them wait for anything but each other.
@@ -27,6 +27,10 @@ const LAST_READER: Duration = Duration::from_secs(2);
 pub(super) enum Message {
     /// A turn is wanted.
     Submit { job: Box<Job>, reply: oneshot::Sender<SubmitReply> },
+    /// A turn is wanted that runs whether or not anybody reads it.
+    Start { job: Box<Job>, reply: oneshot::Sender<StartReply> },
+    /// Something else is wanted.
+    Act { act: Act, reply: oneshot::Sender<Result<Acted, Refused>> },
     /// The running turn, or the one named, is to stop. Answers with a receiver of its end; none when there is no such turn.
     Interrupt { turn: Option<TurnId>, reply: oneshot::Sender<Option<(TurnId, oneshot::Receiver<()>)>> },
     /// One more reads this turn, until `left` ends.
@@ -45,12 +49,28 @@ pub(super) enum SubmitReply {
     Moved(Box<Job>),
 }
 
+/// The answer to a submission that nobody reads.
+pub(super) enum StartReply {
+    /// Yes.
+    Submitted(Submitted),
+    /// No.
+    Denied(Denial),
+    /// The task was about to end: ask the next one.
+    Moved(Box<Job>),
+}
+
+/// Whoever waits for the answer to a submission.
+enum Submitter {
+    Reads(oneshot::Sender<SubmitReply>),
+    Leaves(oneshot::Sender<StartReply>),
+}
+
 /// A turn that the machine has not answered yet.
-struct Submitted {
+struct Wanted {
     turn: TurnId,
     backend: BackendId,
     input: String,
-    reply: oneshot::Sender<SubmitReply>,
+    submitter: Submitter,
 }
 
 /// One session's task.
@@ -69,7 +89,13 @@ pub(super) struct Actor {
     member: Member,
     place: Option<Place>,
     ticket: Option<oneshot::Receiver<Place>>,
-    submitted: Vec<Submitted>,
+    wanted: Vec<Wanted>,
+    asks: Vec<(AskId, oneshot::Sender<Result<Acted, Refused>>)>,
+    next_ask: AskId,
+    /// Turns that are to be submitted once more.
+    again: Vec<Box<Job>>,
+    /// How many listen who can answer questions.
+    listeners: watch::Receiver<usize>,
     finishing: Vec<oneshot::Sender<()>>,
     watching: Vec<(TurnId, oneshot::Sender<()>)>,
     live: watch::Sender<Live>,
@@ -87,6 +113,7 @@ enum Happened {
     Retire,
     Time,
     Pressed,
+    Listening,
     Driver(Option<DriverEvent>),
 }
 
@@ -101,6 +128,9 @@ impl Actor {
         live: watch::Sender<Live>,
         unlist: Box<dyn FnOnce() + Send>,
     ) -> Self {
+        let mut listeners = journal.listeners();
+        // Somebody may have listened before there was a task.
+        listeners.mark_changed();
         Self {
             seq: record.seq,
             member: capacity.join(record.key.tenant()),
@@ -108,14 +138,18 @@ impl Actor {
             inbox,
             store,
             readers: Readers::default(),
-            journal,
             composer: Composer::default(),
             attachment: None,
             pid: None,
             held: false,
             place: None,
             ticket: None,
-            submitted: Vec::new(),
+            wanted: Vec::new(),
+            asks: Vec::new(),
+            next_ask: 0,
+            again: Vec::new(),
+            listeners,
+            journal,
             finishing: Vec::new(),
             watching: Vec::new(),
             live,
@@ -141,6 +175,10 @@ impl Actor {
                 Happened::Retire => self.feed(Input::Retire),
                 Happened::Time => self.time(),
                 Happened::Pressed => {}
+                Happened::Listening => {
+                    let listening = *self.listeners.borrow_and_update() > 0;
+                    self.feed(Input::Listening(listening));
+                }
                 Happened::Driver(event) => self.driver_event(event),
             }
             self.note_pressure();
@@ -157,6 +195,7 @@ impl Actor {
             Some(message) = self.inbox.recv() => Happened::Message(message),
             place = async { match &mut self.ticket { Some(ticket) => ticket.await.ok(), None => std::future::pending().await } } => Happened::Place(place),
             () = self.member.retire() => Happened::Retire,
+            () = changed(&mut self.listeners) => Happened::Listening,
             () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Happened::Time,
             event = async { match &mut self.attachment { Some(a) => a.events.recv().await, None => std::future::pending().await } }, if !pressed => Happened::Driver(event),
             happened = async {
@@ -202,9 +241,17 @@ impl Actor {
     fn message(&mut self, message: Message) {
         match message {
             Message::Submit { job, reply } => {
-                let (turn, backend, input) = (job.turn, job.spec.id.clone(), job.request.input.clone());
-                self.submitted.push(Submitted { turn, backend, input, reply });
+                self.want(&job, Submitter::Reads(reply));
                 self.feed(Input::Submit(job));
+            }
+            Message::Start { job, reply } => {
+                self.want(&job, Submitter::Leaves(reply));
+                self.feed(Input::Submit(job));
+            }
+            Message::Act { act, reply } => {
+                self.next_ask += 1;
+                self.asks.push((self.next_ask, reply));
+                self.feed(Input::Act { ask: self.next_ask, act });
             }
             Message::Interrupt { turn, reply } => {
                 let turn = turn.or_else(|| self.machine.current()).filter(|&turn| self.machine.owes(turn));
@@ -264,24 +311,34 @@ impl Actor {
         for effect in effects {
             self.carry_out(effect);
         }
+        // Only now, or what they bring about would come before what it follows.
+        for job in std::mem::take(&mut self.again) {
+            self.feed(Input::Submit(job));
+        }
     }
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Accept { turn, thread } => {
                 tracing::debug!(session = %self.machine.record().key, %turn, "turn accepted");
-                let accepted =
-                    Accepted { turn, thread: thread.clone(), reader: self.readers.open(turn), is_joined: false };
-                if let Some(submitted) = self.take_submitted(turn) {
-                    self.journal.accepted(turn, submitted.backend, thread);
-                    self.log(turn, EventKind::UserText(submitted.input));
-                    // A submitter that has left drops its reader with the answer, which the next round notices.
-                    let _ = submitted.reply.send(SubmitReply::Accepted(accepted));
+                self.accept(turn, thread);
+            }
+            Effect::Deny { turn, denial } => match self.take_wanted(turn).map(|wanted| wanted.submitter) {
+                Some(Submitter::Reads(reply)) => drop(reply.send(SubmitReply::Denied(denial))),
+                Some(Submitter::Leaves(reply)) => drop(reply.send(StartReply::Denied(denial))),
+                None => {}
+            },
+            Effect::Joined { turn, into, thread } => {
+                if let Some(Wanted { submitter: Submitter::Leaves(reply), .. }) = self.take_wanted(turn) {
+                    let submitted = Submitted { status: Status::Steered, turn: into, thread, depth: 0 };
+                    let _ = reply.send(StartReply::Submitted(submitted));
                 }
             }
-            Effect::Deny { turn, denial } => {
-                if let Some(submitted) = self.take_submitted(turn) {
-                    let _ = submitted.reply.send(SubmitReply::Denied(denial));
+            Effect::Again(job) => self.again.push(job),
+            Effect::Reply { ask, result } => {
+                if let Some(at) = self.asks.iter().position(|(waiting, _)| *waiting == ask) {
+                    // Whoever asked may have left.
+                    let _ = self.asks.swap_remove(at).1.send(result);
                 }
             }
             Effect::AcquirePlace => match self.member.acquire() {
@@ -370,9 +427,33 @@ impl Actor {
         }
     }
 
-    fn take_submitted(&mut self, turn: TurnId) -> Option<Submitted> {
-        let at = self.submitted.iter().position(|submitted| submitted.turn == turn)?;
-        Some(self.submitted.swap_remove(at))
+    fn want(&mut self, job: &Job, submitter: Submitter) {
+        let (turn, backend, input) = (job.turn, job.spec.id.clone(), job.request.input.clone());
+        self.wanted.push(Wanted { turn, backend, input, submitter });
+    }
+
+    fn accept(&mut self, turn: TurnId, thread: ThreadId) {
+        let Some(Wanted { backend, input, submitter, .. }) = self.take_wanted(turn) else { return };
+        self.journal.accepted(turn, backend, thread.clone());
+        match submitter {
+            Submitter::Reads(reply) => {
+                let accepted = Accepted { turn, thread, reader: self.readers.open(turn), is_joined: false };
+                self.log(turn, EventKind::UserText(input));
+                // A submitter that has left drops its reader with the answer, which the next round notices.
+                let _ = reply.send(SubmitReply::Accepted(accepted));
+            }
+            Submitter::Leaves(reply) => {
+                self.log(turn, EventKind::UserText(input));
+                let depth = self.machine.ahead(turn);
+                let status = if depth == 0 { Status::Started } else { Status::Queued };
+                let _ = reply.send(StartReply::Submitted(Submitted { status, turn, thread, depth }));
+            }
+        }
+    }
+
+    fn take_wanted(&mut self, turn: TurnId) -> Option<Wanted> {
+        let at = self.wanted.iter().position(|wanted| wanted.turn == turn)?;
+        Some(self.wanted.swap_remove(at))
     }
 
     fn publish(&self) {
@@ -402,12 +483,21 @@ impl Actor {
         while let Some(message) = self.inbox.recv().await {
             match message {
                 Message::Submit { job, reply } => drop(reply.send(SubmitReply::Moved(job))),
-                Message::Interrupt { reply, .. } => drop(reply.send(None)),
                 Message::Join { .. } => {}
+                Message::Start { job, reply } => drop(reply.send(StartReply::Moved(job))),
                 // Not carried out, so not answered: whoever asked asks again.
+                Message::Act { reply, .. } => drop(reply),
+                Message::Interrupt { reply, .. } => drop(reply.send(None)),
                 Message::Finish { reply, .. } => drop(reply),
             }
         }
+    }
+}
+
+async fn changed(listeners: &mut watch::Receiver<usize>) {
+    if listeners.changed().await.is_err() {
+        // Nobody can say so any more.
+        std::future::pending::<()>().await;
     }
 }
 

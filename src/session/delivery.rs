@@ -26,7 +26,8 @@ pub struct EventReader {
 
 impl EventReader {
     /// Reads what an observer of a turn sees. The other end is there as long as the reader.
-    pub(super) fn joined(mut observer: Observer) -> (Self, oneshot::Receiver<()>) {
+    pub(super) fn joined(observer: Observer) -> (Self, oneshot::Receiver<()>) {
+        let mut observer = observer.silent();
         let (sender, events) = mpsc::channel(READER_MAX);
         let (alive, left) = oneshot::channel();
         tokio::spawn(async move {

@@ -22,6 +22,7 @@ pub struct Observer {
     over: bool,
     /// Wants the agent's own lines.
     raw: bool,
+    listens: bool,
 }
 
 /// What an observer sees next.
@@ -42,7 +43,15 @@ impl Observer {
     pub(super) fn new(log: Arc<Log>, turn: Option<TurnId>, after: u64) -> Self {
         log.count_listener(true);
         let progress = log.progress();
-        Self { log, turn, after, progress, over: false, raw: false }
+        Self { log, turn, after, progress, over: false, raw: false, listens: true }
+    }
+
+    /// Does not count as one who could answer a question.
+    pub(super) fn silent(mut self) -> Self {
+        if std::mem::replace(&mut self.listens, false) {
+            self.log.count_listener(false);
+        }
+        self
     }
 
     /// Wants the lines of the agent's own protocol, too, from now on.
@@ -94,7 +103,9 @@ impl Observer {
 
 impl Drop for Observer {
     fn drop(&mut self) {
-        self.log.count_listener(false);
+        if self.listens {
+            self.log.count_listener(false);
+        }
         if self.raw {
             self.log.raw.count(false);
         }

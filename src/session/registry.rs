@@ -7,11 +7,11 @@ use std::time::Duration;
 use dashmap::{DashMap, Entry};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::actor::{Actor, INBOX_MAX, Message, SubmitReply};
+use super::actor::{Actor, INBOX_MAX, Message, StartReply, SubmitReply};
 use super::capacity::Capacity;
 use super::delivery::EventReader;
 use super::journal::{Journal, WatchError};
-use super::machine::{After, Denial, Job, Policy};
+use super::machine::{Act, Acted, After, Denial, Job, Policy, Refused};
 use super::names::{Claim, Names};
 use super::observer::Observer;
 use super::turns::TurnView;
@@ -75,6 +75,30 @@ pub struct Accepted {
     pub reader: EventReader,
     /// It was accepted before, for a request that this one repeats.
     pub is_joined: bool,
+}
+
+/// A turn that runs whether or not anybody reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// What became of it.
+    pub status: Status,
+    /// Its id, or that of the turn which it steers.
+    pub turn: TurnId,
+    /// The thread that it will belong to, as far as is known.
+    pub thread: ThreadId,
+    /// Turns that go before it.
+    pub depth: usize,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing goes before it.
+    Started,
+    /// It steers the turn that runs.
+    Steered,
+    /// It waits.
+    Queued,
 }
 
 /// What became of the wish to stop a turn.
@@ -163,7 +187,7 @@ impl Registry {
     async fn submit_new(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {
         let mut job = Box::new(job);
         for _ in 0..MOVES_MAX {
-            let handle = self.handle(key, &job)?;
+            let handle = self.handle(key, || first_record(key, &job))?;
             let (reply, answer) = oneshot::channel();
             if let Err(mpsc::error::SendError(message)) = handle.inbox.send(Message::Submit { job, reply }).await {
                 // The task is gone. Had it ended in order it would be off the list; one that panicked is taken off here.
@@ -181,6 +205,54 @@ impl Registry {
             }
         }
         Err(Denial::Closing)
+    }
+
+    /// Gives a turn to a session that runs whether or not anybody reads it. Like [`Registry::submit`].
+    ///
+    /// # Errors
+    /// When the session does not take it.
+    pub async fn start(&self, key: &SessionKey, job: Job) -> Result<Submitted, Denial> {
+        let mut job = Box::new(job);
+        for _ in 0..MOVES_MAX {
+            let handle = self.handle(key, || first_record(key, &job))?;
+            let (reply, answer) = oneshot::channel();
+            if let Err(mpsc::error::SendError(message)) = handle.inbox.send(Message::Start { job, reply }).await {
+                self.inner.unlist(key, handle.generation);
+                let Message::Start { job: back, .. } = message else { return Err(Denial::Closing) };
+                job = back;
+                continue;
+            }
+            match answer.await {
+                Ok(StartReply::Submitted(submitted)) => return Ok(submitted),
+                Ok(StartReply::Denied(denial)) => return Err(denial),
+                Ok(StartReply::Moved(back)) => job = back,
+                Err(_) => return Err(Denial::Closing),
+            }
+        }
+        Err(Denial::Closing)
+    }
+
+    /// Has a session do something that is no turn. `first` is its record if there is none yet; without one, such a session is
+    /// none.
+    ///
+    /// # Errors
+    /// When the session does not do it.
+    pub async fn act(&self, key: &SessionKey, act: Act, first: Option<SessionRecord>) -> Result<Acted, Refused> {
+        let Some(record) = self.inner.config.store.load(key).or(first) else { return Err(Refused::NoSession) };
+        let (mut act, mut record) = (act, record);
+        for _ in 0..MOVES_MAX {
+            let handle = self.handle(key, || record.clone())?;
+            let (reply, answer) = oneshot::channel();
+            let kept = act.clone();
+            if handle.inbox.send(Message::Act { act, reply }).await.is_err() {
+                self.inner.unlist(key, handle.generation);
+            } else if let Ok(result) = answer.await {
+                return result;
+            }
+            act = kept;
+            record = self.inner.config.store.load(key).unwrap_or(record);
+        }
+        Err(Denial::Closing.into())
     }
 
     /// Stops the running turn, or the one named, and waits for its end for at most `wait`.
@@ -226,6 +298,19 @@ impl Registry {
             record.answered = false;
             record.instructions = None;
             record.generation += 1;
+            record.allowed.clear();
+            record.closed = false;
+            store.save(record);
+            true
+        })
+        .await
+    }
+
+    /// Closes the session: its turns end, and it takes nothing until it is reset. False when there is no such session.
+    pub async fn seal(&self, key: &SessionKey) -> bool {
+        self.finish(key, After::Seal, |store| {
+            let Some(mut record) = store.load(key) else { return false };
+            record.closed = true;
             store.save(record);
             true
         })
@@ -344,14 +429,14 @@ impl Registry {
     }
 
     /// The session's task; a new one where it has none. Two callers get the same.
-    fn handle(&self, key: &SessionKey, job: &Job) -> Result<Handle, Denial> {
+    fn handle(&self, key: &SessionKey, first: impl FnOnce() -> SessionRecord) -> Result<Handle, Denial> {
         let entry = self.inner.tasks.entry(key.clone());
         // Read under the entry's lock: a shutdown says that it closes and then goes through the list, so a task that it
         // does not find there is not begun.
         if self.inner.closing.load(Ordering::Acquire) {
             return Err(Denial::ShuttingDown);
         }
-        Ok(entry.or_insert_with(|| self.inner.start(key, job)).value().clone())
+        Ok(entry.or_insert_with(|| self.inner.start(key, first)).value().clone())
     }
 
     fn view(&self, record: SessionRecord) -> SessionView {
@@ -362,20 +447,8 @@ impl Registry {
 }
 
 impl Inner {
-    fn start(self: &Arc<Self>, key: &SessionKey, job: &Job) -> Handle {
-        let record = self.config.store.load(key).unwrap_or_else(|| SessionRecord {
-            key: key.clone(),
-            backend: job.spec.id.clone(),
-            driver: job.driver.name().to_owned(),
-            thread: None,
-            directory: job.directory.clone(),
-            instructions: None,
-            generation: 0,
-            seq: 0,
-            turns: 0,
-            answered: false,
-            unnamed: job.request.unnamed,
-        });
+    fn start(self: &Arc<Self>, key: &SessionKey, first: impl FnOnce() -> SessionRecord) -> Handle {
+        let record = self.config.store.load(key).unwrap_or_else(first);
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         let (inbox, messages) = mpsc::channel(INBOX_MAX);
         let (live_sender, live) = watch::channel(Live { state: "not_loaded", queued: 0, turn: None, pid: None });
@@ -417,6 +490,14 @@ impl Handle {
             // A task that is gone has nothing to be told.
             let _ = inbox.send(Message::Finish { after, reply }).await;
         });
+    }
+}
+
+/// What is known of a session when its first turn comes.
+fn first_record(key: &SessionKey, job: &Job) -> SessionRecord {
+    SessionRecord {
+        unnamed: job.request.unnamed,
+        ..SessionRecord::first(key, job.spec.id.clone(), job.driver.name(), job.directory.clone())
     }
 }
 

@@ -107,6 +107,9 @@ mod tests {
             seq: 0,
             turns: 0,
             answered: false,
+            overrides: crate::protocol::Overrides::default(),
+            allowed: std::collections::BTreeSet::new(),
+            closed: false,
             unnamed,
         }
     }

@@ -1,8 +1,9 @@
 //! What sessions ask of a store.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::protocol::{BackendId, SessionKey, TenantId, ThreadId};
+use crate::protocol::{BackendId, Overrides, SessionKey, TenantId, ThreadId};
 
 /// What is kept of a session whether or not a process, or even a task, stands for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +28,36 @@ pub struct SessionRecord {
     pub turns: u64,
     /// Whether a turn of the thread ever came to its end: only then something is lost when the agent has lost it.
     pub answered: bool,
+    /// What clients have chosen over the backend's configuration.
+    pub overrides: Overrides,
+    /// Tools that may run unasked until the session is reset.
+    pub allowed: BTreeSet<String>,
+    /// It was closed: it takes nothing until it is reset.
+    pub closed: bool,
     /// True when no caller named it, so that nobody is expected to come back.
     pub unnamed: bool,
+}
+
+impl SessionRecord {
+    /// A session in which nothing has happened.
+    pub fn first(key: &SessionKey, backend: BackendId, driver: &str, directory: PathBuf) -> Self {
+        Self {
+            key: key.clone(),
+            backend,
+            driver: driver.to_owned(),
+            thread: None,
+            directory,
+            instructions: None,
+            generation: 0,
+            seq: 0,
+            turns: 0,
+            answered: false,
+            overrides: Overrides::default(),
+            allowed: BTreeSet::new(),
+            closed: false,
+            unnamed: false,
+        }
+    }
 }
 
 /// Where session records are kept.

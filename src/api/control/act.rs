@@ -1,72 +1,97 @@
-//! `POST /v1/chat/abort` and `POST /v1/chat/session/reset`.
+//! `POST /v1/sessions/{key}/…`: what clients do to a session.
 
-use std::time::Duration;
-
-use hyper::{Response, StatusCode};
-use serde::{Deserialize, Serialize};
+use hyper::{HeaderMap, Response};
 
 use super::sessions::{key, no_session};
-use super::turns::turn_id;
-use crate::api::body;
-use crate::api::respond::{ApiError, Body, json};
+use super::{decide, input, life};
+use crate::api::identity;
+use crate::api::respond::{ApiError, Body};
 use crate::api::router::Api;
-use crate::dispatch::Interrupted;
-use crate::protocol::TenantId;
+use crate::api::workspace::Roots;
+use crate::dispatch::Denial;
+use crate::protocol::{SessionKey, TenantId};
 
-/// How long an abort waits for the turn's end before it answers `pending`. claude ends one in tens of milliseconds.
-const ABORT_WAIT: Duration = Duration::from_secs(5);
-
-#[derive(Deserialize)]
-struct AbortRequest {
-    #[serde(default)]
-    session: Option<String>,
-    #[serde(default)]
-    turn: Option<String>,
+/// The last part of the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::api) enum Verb {
+    Submit,
+    Steer,
+    Interrupt,
+    Answer,
+    Configure,
+    Reset,
+    Close,
+    Adopt,
 }
 
-#[derive(Deserialize)]
-struct ResetRequest {
-    session: String,
-}
-
-/// Stops a session's running turn, or a turn by its id. Says `confirmed` only when the turn has ended.
-pub(in crate::api) async fn abort(api: &Api, tenant: TenantId, bytes: &[u8]) -> Result<Response<Body>, ApiError> {
-    #[derive(Serialize)]
-    struct Aborted {
-        object: &'static str,
-        status: &'static str,
-        turn: String,
+impl Verb {
+    /// Reads it; none when there is no such.
+    pub(in crate::api) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "submit" => Self::Submit,
+            "steer" => Self::Steer,
+            "interrupt" => Self::Interrupt,
+            "answer" => Self::Answer,
+            "configure" => Self::Configure,
+            "reset" => Self::Reset,
+            "close" => Self::Close,
+            "adopt" => Self::Adopt,
+            _ => return None,
+        })
     }
-    let request: AbortRequest = body::json(bytes)?;
-    let turn = request.turn.as_deref().map(turn_id).transpose()?;
-    let outcome = match (request.session.as_deref(), turn) {
-        (Some(session), turn) => api.dispatch.interrupt(&key(tenant, session)?, turn, ABORT_WAIT).await,
-        (None, Some(turn)) => api.dispatch.interrupt_turn(&tenant, turn, ABORT_WAIT).await,
-        (None, None) => {
-            return Err(ApiError::field("session", "missing_field", "name a `session` or a `turn` to abort"));
+}
+
+/// Does it. A session that was closed says so to everything but a reset.
+pub(in crate::api) async fn act(
+    api: &Api,
+    tenant: TenantId,
+    text: &str,
+    verb: Verb,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response<Body>, ApiError> {
+    let key = key(tenant, text)?;
+    let view = api.dispatch.session(&key);
+    if view.as_ref().is_some_and(|view| view.record.closed) && verb != Verb::Reset {
+        return Err(Denial::Closed.into());
+    }
+    let begins = matches!(verb, Verb::Submit | Verb::Adopt);
+    if view.is_none() && !begins {
+        return Err(no_session(text));
+    }
+    let on = On { api, key, backend: view.map(|view| view.record.backend) };
+    match verb {
+        Verb::Submit => input::submit(on, headers, body).await,
+        Verb::Steer => input::steer(on, body).await,
+        Verb::Interrupt => input::interrupt(on).await,
+        Verb::Answer => decide::answer(on, body).await,
+        Verb::Configure => decide::configure(on, body).await,
+        Verb::Reset => life::reset(on).await,
+        Verb::Close => life::close(on).await,
+        Verb::Adopt => life::adopt(on, headers, body).await,
+    }
+}
+
+/// What is acted on.
+pub(super) struct On<'a> {
+    pub(super) api: &'a Api,
+    pub(super) key: SessionKey,
+    /// The backend of its last turn, where the session is there already.
+    pub(super) backend: Option<crate::protocol::BackendId>,
+}
+
+impl On<'_> {
+    /// The workspace that the request names.
+    pub(super) fn workspace(&self, headers: &HeaderMap) -> Result<Option<std::path::PathBuf>, ApiError> {
+        let config = &self.api.config;
+        identity::workspace(headers, Roots::of(config.tenants.of(self.key.tenant()), &config.workspace_roots))
+    }
+
+    /// The backend that is meant: the one that the request names, the session's, or the caller's agent's.
+    pub(super) fn backend(&self, named: Option<&str>) -> Result<crate::protocol::BackendId, ApiError> {
+        match (named.filter(|named| !named.is_empty()), &self.backend) {
+            (None, Some(backend)) => Ok(backend.clone()),
+            (named, _) => Ok(self.api.dispatch.resolve(self.key.tenant(), named, self.key.agent())?),
         }
-    };
-    let (status, turn) = match outcome {
-        Interrupted::Confirmed(turn) => ("confirmed", turn),
-        Interrupted::Pending(turn) => ("pending", turn),
-        Interrupted::NoTurn => {
-            return Err(ApiError::not_found("no_active_turn", "there is no such turn running or waiting"));
-        }
-    };
-    Ok(json(StatusCode::OK, &Aborted { object: "chat.abort", status, turn: turn.to_string() }))
-}
-
-/// Takes a session's thread away; its next turn begins a new one.
-pub(in crate::api) async fn reset(api: &Api, tenant: TenantId, bytes: &[u8]) -> Result<Response<Body>, ApiError> {
-    #[derive(Serialize)]
-    struct Done<'a> {
-        object: &'static str,
-        session: &'a str,
-        reset: bool,
     }
-    let request: ResetRequest = body::json(bytes)?;
-    if !api.dispatch.reset(&key(tenant, &request.session)?).await {
-        return Err(no_session(&request.session));
-    }
-    Ok(json(StatusCode::OK, &Done { object: "session.reset", session: &request.session, reset: true }))
 }

@@ -1,13 +1,18 @@
 //! What is not chat: health, sessions, what happens in them, and acting on them.
 
+mod abort;
 mod act;
+mod decide;
 mod event_out;
 mod events;
 mod health;
+mod input;
+mod life;
 mod sessions;
 mod turns;
 
-pub(super) use act::{abort, reset};
+pub(super) use abort::{abort, reset};
+pub(super) use act::{Verb, act};
 pub(super) use event_out::EventOut;
 pub(super) use events::{of_session, of_turn};
 pub(super) use health::health;

@@ -7,7 +7,7 @@ use hyper::{HeaderMap, Response, StatusCode};
 use super::answer::Answering;
 use super::messages::{self, Conversation};
 use super::params;
-use crate::api::identity::{self, BodyHints};
+use crate::api::identity::{self, BodyHints, Isolation};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
 use crate::api::workspace::Roots;
@@ -36,7 +36,8 @@ pub(in crate::api) async fn chat(
     };
     let hints = BodyHints { user: request.user.as_deref(), prompt_cache_key: request.prompt_cache_key.as_deref() };
     let roots = Roots::of(api.config.tenants.of(&tenant), &api.config.workspace_roots);
-    let identity = identity::identify(tenant.clone(), headers, &hints)?;
+    let isolation = identity::isolation(headers)?;
+    let identity = identity::identify(tenant.clone(), headers, &hints)?.isolated(isolation);
     let model = request.model.as_deref().filter(|model| !model.is_empty());
     let backend = api.dispatch.resolve(&tenant, model, identity.key.agent())?;
     let shown = model.unwrap_or(backend.as_str()).to_owned();
@@ -53,6 +54,7 @@ pub(in crate::api) async fn chat(
         history: conversation.history,
         input: conversation.input,
         unnamed: identity.unnamed,
+        renew: isolation == Isolation::Clean,
     };
     let accepted = api.dispatch.submit(&identity.key, turn).await?;
 

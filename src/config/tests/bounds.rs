@@ -61,7 +61,7 @@ fn some_limits_can_be_off() {
 #[test]
 fn each_limit_has_its_key() {
     let file = "[limits]\nready = \"1s\"\nfirst_event = \"2s\"\ninterrupt = \"3s\"\ncommand = \"4s\"\nsilence = \"5s\"\n\
-                turn = \"6s\"\ncapacity = \"7s\"\nreader_stall = \"8s\"\nstop_eof = \"9s\"\nstop_term = \"10s\"\n\
+                turn = \"6s\"\ncapacity = \"7s\"\nanswer = \"11s\"\nreader_stall = \"8s\"\nstop_eof = \"9s\"\nstop_term = \"10s\"\n\
                 line_bytes = \"1MiB\"\nbody_bytes = 2048\nevents_bytes = \"3MiB\"";
     let limits = World::with_file(file).load().limits;
     let seconds = [
@@ -75,9 +75,10 @@ fn each_limit_has_its_key() {
         limits.reader_stall,
         limits.stop_eof,
         limits.stop_term,
+        limits.answer,
     ]
     .map(|limit| limit.as_secs());
-    assert_eq!(seconds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(seconds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     assert_eq!((limits.line_bytes, limits.body_bytes, limits.events_bytes), (1 << 20, 2048, 3 << 20));
 }
 

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::core::{Active, State};
 use super::{Effect, Machine};
-use crate::driver::{Answer, CommandKind, DriverEvent};
-use crate::protocol::{DriverEnd, ErrorKind, EventKind, Question, ThreadId, TurnEnding, TurnError};
+use crate::driver::DriverEvent;
+use crate::protocol::{DriverEnd, ErrorKind, EventKind, ThreadId, TurnEnding, TurnError};
 
 impl Machine {
     pub(super) fn driver(&mut self, now: Instant, event: DriverEvent) {
@@ -17,10 +17,14 @@ impl Machine {
                 }
             }
             DriverEvent::Acked { command, result } => {
+                if self.steer_acked(command, result.clone()) {
+                    return;
+                }
                 if let (State::Active(active) | State::Interrupting { active, .. }, Err(error)) = (&self.state, result)
                     && active.command == command
                 {
                     let turn = active.turn;
+                    self.over();
                     self.end(turn, TurnEnding::Failed(error));
                     self.idle(now);
                 }
@@ -41,8 +45,8 @@ impl Machine {
                     active.alive(now);
                 }
             }
-            DriverEvent::SteerConsumed { .. } => {}
-            DriverEvent::Asked(question) => self.asked(question),
+            DriverEvent::SteerConsumed { command } => self.steer_consumed(command),
+            DriverEvent::Asked(question) => self.asked(now, question),
             DriverEvent::TurnEnded(ending) => self.turn_ended(now, ending),
             DriverEvent::Closed(end) => self.detached(now, end),
         }
@@ -62,21 +66,15 @@ impl Machine {
         if let Some(attached) = &mut self.attached {
             attached.thread = thread;
         }
+        if matches!(self.state, State::Active(_)) {
+            self.send_steers();
+        }
     }
 
-    /// Nobody who could answer is there, so the answer is no.
-    fn asked(&mut self, question: Question) {
-        let (Some(turn), Some(attached)) = (self.active(), &self.attached) else { return };
-        let message = format!(
-            "Permission denied: this session asks before `{}` may run, and nobody is there to answer. Whoever runs turnmux \
-             can allow file changes with `--permission accept_edits`, or everything with `--permission bypass`, or set \
-             `permission` under [backends.{}] in turnmux.toml.",
-            question.tool, attached.spec.id
-        );
-        self.command(CommandKind::Answer { question: question.id, answer: Answer::Deny { message } });
-        if matches!(self.state, State::Active(_)) {
-            self.emit(turn, EventKind::PermissionDenied { tool: question.tool });
-        }
+    /// The running turn takes nothing any more: no input, and no answers.
+    pub(super) fn over(&mut self) {
+        self.close_questions(false);
+        self.drop_steers();
     }
 
     fn turn_ended(&mut self, now: Instant, ending: TurnEnding) {
@@ -89,6 +87,7 @@ impl Machine {
             },
             _ => return,
         };
+        self.over();
         self.failures = 0;
         self.record.answered = true;
         self.keep_thread();
@@ -101,6 +100,7 @@ impl Machine {
             DriverEnd::Failed(error) => error,
             DriverEnd::Detached => TurnError::new(ErrorKind::AgentLost, "the agent's process was ended"),
         };
+        self.over();
         match std::mem::replace(&mut self.state, State::NotLoaded) {
             State::Starting { .. } if error.kind == ErrorKind::ThreadNotFound && self.can_begin_anew() => {
                 // Under the id that was promised with the turn, which the agent has never heard of.

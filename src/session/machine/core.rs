@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{After, Effect, Input, Job, Policy};
+use super::acting::Steering;
+use super::asking::Open;
+use super::{After, DriverRef, Effect, Input, Job, Policy};
 use crate::driver::{Command, CommandId, CommandKind};
 use crate::protocol::{
-    BackendSpec, EventKind, InterruptCause, Limits, ThreadId, TurnEnding, TurnId, TurnOptions, WaitReason,
+    BackendSpec, EventKind, InterruptCause, Limits, RequestId, ThreadId, TurnEnding, TurnId, TurnOptions, WaitReason,
 };
 use crate::store::SessionRecord;
 
@@ -27,6 +29,15 @@ pub struct Machine {
     pub(super) after: Option<After>,
     /// A slow reader presses back: nothing is taken from the agent, so its silence is not its own.
     pub(super) held: bool,
+    /// Somebody listens who can answer questions; or since when nobody does.
+    pub(super) listening: bool,
+    pub(super) unheard: Option<Instant>,
+    /// Questions of the running turn that wait.
+    pub(super) questions: Vec<Open>,
+    /// Questions that are over.
+    pub(super) gone: VecDeque<RequestId>,
+    /// Input for the running turn that the model does not have yet.
+    pub(super) steers: Vec<Steering>,
     pub(super) failures: u32,
     /// The session was closed: its record is gone for good.
     pub(super) forgotten: bool,
@@ -80,6 +91,7 @@ pub(super) struct Active {
 #[derive(Debug)]
 pub(super) struct Attached {
     pub(super) spec: Arc<BackendSpec>,
+    pub(super) driver: DriverRef,
     pub(super) options: TurnOptions,
     pub(super) thread: ThreadId,
 }
@@ -96,6 +108,11 @@ impl Machine {
             attached: None,
             after: None,
             held: false,
+            listening: false,
+            unheard: None,
+            questions: Vec::new(),
+            gone: VecDeque::new(),
+            steers: Vec::new(),
             failures: 0,
             forgotten: false,
             next_command: 0,
@@ -106,7 +123,13 @@ impl Machine {
     /// One step. `now` never goes back.
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         match input {
-            Input::Submit(job) => self.submit(now, *job),
+            Input::Submit(job) => {
+                if let Err(job) = self.steer_instead(job) {
+                    self.submit(now, *job);
+                }
+            }
+            Input::Act { ask, act } => self.act(now, ask, act),
+            Input::Listening(listening) => self.listen(now, listening),
             Input::PlaceGranted => self.place_granted(now),
             Input::PlaceBusy => self.tell_front(WaitReason::Capacity),
             Input::Driver(event) => self.driver(now, event),
@@ -156,6 +179,12 @@ impl Machine {
         self.active().or_else(|| self.queue.front().map(|job| job.turn))
     }
 
+    /// How many turns go before this one.
+    pub fn ahead(&self, turn: TurnId) -> usize {
+        let before = self.queue.iter().position(|job| job.turn == turn);
+        before.map_or(0, |before| before + usize::from(self.active().is_some()))
+    }
+
     /// Turns that wait.
     pub fn queued(&self) -> usize {
         self.queue.len()
@@ -197,8 +226,8 @@ impl Machine {
 
     /// The thread that the next turn will belong to, as far as is known.
     pub fn thread(&self) -> &ThreadId {
-        if self.after == Some(After::Reset) {
-            // What is there now goes before the next turn begins.
+        if self.after == Some(After::Reset) || self.queue.iter().any(|job| job.request.renew) {
+            // What is there now goes before that turn begins.
             return &self.planned;
         }
         self.record.thread.as_ref().or(self.attached.as_ref().map(|a| &a.thread)).unwrap_or(&self.planned)

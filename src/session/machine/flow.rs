@@ -43,6 +43,7 @@ impl Machine {
         if !matches!(self.state, State::Waiting { .. }) {
             return;
         }
+        self.renew();
         let Some(job) = self.queue.front() else {
             return self.unwait(now);
         };
@@ -56,8 +57,12 @@ impl Machine {
             ),
             None => (ThreadOrigin::New(std::mem::replace(&mut self.planned, ThreadId::generate())), wanted),
         };
-        self.attached =
-            Some(Attached { spec: spec.clone(), options: options.clone(), thread: origin.thread().clone() });
+        self.attached = Some(Attached {
+            spec: spec.clone(),
+            driver: DriverRef(driver.clone()),
+            options: options.clone(),
+            thread: origin.thread().clone(),
+        });
         let request = OpenRequest {
             origin,
             spec,
@@ -73,6 +78,10 @@ impl Machine {
 
     /// Gives the turn at the front to the agent, or ends the process where the turn needs another one.
     fn begin(&mut self, now: Instant) {
+        if self.renew() {
+            self.out.push(Effect::MarkIdle(false));
+            return self.stop(now);
+        }
         let (Some(job), Some(attached)) = (self.queue.front(), &self.attached) else { return };
         let wanted = self.wanted(job);
         let plan = if same_process(&attached.spec, &job.spec) {
@@ -111,19 +120,39 @@ impl Machine {
         self.state = State::Active(Active { turn, command, begun: false, since: now, last: now, reader_gone, lingers });
     }
 
+    /// Takes the session's thread away, as a reset does, where the turn at the front wants a clean context. True when there
+    /// was one, which the process has in its head.
+    fn renew(&mut self) -> bool {
+        let Some(job) = self.queue.front_mut() else { return false };
+        if !std::mem::take(&mut job.request.renew) || self.record.thread.is_none() {
+            return false;
+        }
+        self.record.thread = None;
+        self.record.answered = false;
+        self.record.instructions = None;
+        self.record.generation += 1;
+        if let Some(attached) = &mut self.attached {
+            // Its process is on its way out; what comes in meanwhile belongs to the next one.
+            attached.thread = self.planned.clone();
+        }
+        self.out.push(Effect::Save(self.record.clone()));
+        true
+    }
+
     /// What the turn wants in force. Instructions that a caller leaves out stay as they were.
     fn wanted(&self, job: &Job) -> TurnOptions {
         let said = job.request.instructions.as_deref();
         let system_prompt = preface::instructions(job.spec.system_prompt.as_deref(), said);
-        TurnOptions {
-            model: job.spec.model.clone(),
+        let options = TurnOptions {
+            model: None,
             effort: job.spec.effort.clone(),
             system_prompt: match (&self.record.instructions, said) {
                 (Some(kept), None) => Some(kept.clone()),
                 _ => system_prompt,
             },
             permission: job.spec.permission,
-        }
+        };
+        self.record.overrides.over(&job.spec, options)
     }
 }
 

@@ -24,7 +24,8 @@ impl Machine {
         self.record.unnamed &= job.request.unnamed;
         self.end_lingering(now);
         self.out.push(Effect::Save(self.record.clone()));
-        self.out.push(Effect::Accept { turn, thread: self.thread().clone() });
+        let thread = if job.request.renew { &self.planned } else { self.thread() }.clone();
+        self.out.push(Effect::Accept { turn, thread });
         self.queue.push_back(job);
         self.settle(now);
         if self.queue.front().is_some_and(|front| front.turn != turn || self.active().is_some()) {
@@ -33,11 +34,7 @@ impl Machine {
     }
 
     fn admit(&self, job: &Job) -> Result<(), Denial> {
-        match (self.after, &self.state) {
-            (Some(After::Shutdown | After::ShutdownNow), _) => return Err(Denial::ShuttingDown),
-            (Some(After::Close), _) | (_, State::Closed) => return Err(Denial::Closing),
-            _ => {}
-        }
+        self.alive()?;
         if self.queue.len() >= self.policy.queue_max {
             return Err(Denial::QueueFull { queue_max: self.policy.queue_max });
         }
@@ -57,8 +54,19 @@ impl Machine {
         Ok(())
     }
 
+    /// Whether the session takes anything at all.
+    pub(super) fn alive(&self) -> Result<(), Denial> {
+        match (self.after, &self.state) {
+            (Some(After::Shutdown | After::ShutdownNow), _) => Err(Denial::ShuttingDown),
+            (Some(After::Seal), _) => Err(Denial::Closed),
+            _ if self.record.closed && self.after != Some(After::Reset) => Err(Denial::Closed),
+            (Some(After::Close), _) | (_, State::Closed) => Err(Denial::Closing),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the session's thread, driver and directory are settled: it has a thread, or is about to.
-    fn bound(&self) -> bool {
+    pub(super) fn bound(&self) -> bool {
         self.record.thread.is_some() || self.attached.is_some() || !self.queue.is_empty()
     }
 }

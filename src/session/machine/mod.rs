@@ -17,9 +17,12 @@
 //! * Every accepted turn gets exactly one [`EventKind::Ended`](crate::protocol::EventKind::Ended), and no event after it.
 //! * Turns begin in the order in which they were accepted, one at a time.
 //! * A turn that was given to an agent is never given to one again.
+//! * A question is answered once, and only the running turn has any; a steer is told once what became of it.
 //! * A place is asked for before a process is opened, and given back once, after it is gone.
 
+mod acting;
 mod agent;
+mod asking;
 mod core;
 mod flow;
 mod intake;
@@ -29,5 +32,6 @@ mod tests;
 mod time;
 mod types;
 
+pub use acting::{Act, Acted, AskId, Refused};
 pub use core::Machine;
 pub use types::{After, Denial, DriverRef, Effect, Input, Job, Policy};

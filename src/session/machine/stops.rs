@@ -20,7 +20,9 @@ impl Machine {
         }
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Active(active) if active.turn == turn => {
+                self.state = State::Active(active.clone());
                 self.command(CommandKind::Interrupt);
+                self.close_questions(true);
                 self.state = State::Interrupting { active, since: now, ending, dropped: false };
             }
             other => self.state = other,
@@ -67,7 +69,7 @@ impl Machine {
     pub(super) fn finish(&mut self, now: Instant, after: After) {
         let (running, waiting) = match after {
             After::Reset => (InterruptCause::Reset, InterruptCause::Reset),
-            After::Close => (InterruptCause::Closed, InterruptCause::Closed),
+            After::Close | After::Seal => (InterruptCause::Closed, InterruptCause::Closed),
             After::Shutdown | After::ShutdownNow => (InterruptCause::Shutdown, InterruptCause::ShutdownBeforeStart),
         };
         self.after = Some(self.after.map_or(after, |before| before.max_of(after)));
@@ -106,12 +108,15 @@ impl Machine {
                 self.record.answered = false;
                 self.record.instructions = None;
                 self.record.generation += 1;
+                self.record.allowed.clear();
+                self.record.closed = false;
                 self.failures = 0;
                 self.out.push(Effect::Save(self.record.clone()));
                 self.out.push(Effect::Finished);
                 self.settle(now);
             }
-            After::Close | After::Shutdown | After::ShutdownNow => {
+            After::Seal | After::Close | After::Shutdown | After::ShutdownNow => {
+                self.record.closed |= after == After::Seal;
                 self.state = State::Closed;
                 self.forgotten = after == After::Close;
                 self.out.push(if self.forgotten { Effect::Remove } else { Effect::Save(self.record.clone()) });
@@ -125,11 +130,12 @@ impl After {
     /// The one that goes further.
     fn max_of(self, other: Self) -> Self {
         let rank = |after: Self| match after {
-            Self::Reset => 0,
+            // Of these two the later one counts.
+            Self::Reset | Self::Seal => 0,
             Self::Close => 1,
             Self::Shutdown => 2,
             Self::ShutdownNow => 3,
         };
-        if rank(other) > rank(self) { other } else { self }
+        if rank(other) >= rank(self) { other } else { self }
     }
 }

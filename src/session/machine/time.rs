@@ -17,7 +17,8 @@ impl Policy {
 }
 
 impl Machine {
-    /// When [`super::Input::Tick`] is due. While a reader presses back, the limits on the agent's silence rest.
+    /// When [`super::Input::Tick`] is due. While a reader presses back, the limits on the agent's silence
+    /// rest, and while a question waits, that on silence does.
     pub fn deadline(&self) -> Option<Instant> {
         let lingering = self.queue.iter().filter_map(|job| job.reader_gone).min();
         [self.state_deadline(), lingering.map(|gone| gone + self.policy.linger)].into_iter().flatten().min()
@@ -35,9 +36,10 @@ impl Machine {
             State::Stopping { since } => Some(*since + self.stop_limit()),
             State::Active(active) => [
                 (!active.begun && !self.held).then(|| active.since + limits.first_event),
-                limits.silence.filter(|_| !self.held).map(|limit| active.last + limit),
+                limits.silence.filter(|_| !self.held && self.questions.is_empty()).map(|limit| active.last + limit),
                 limits.turn.map(|limit| active.since + limit),
                 active.reader_gone.map(|gone| gone + self.policy.grace(active.lingers)),
+                self.question_deadline(),
             ]
             .into_iter()
             .flatten()
@@ -51,6 +53,9 @@ impl Machine {
             self.interrupt(now, Some(turn), TurnEnding::Interrupted(InterruptCause::ClientGone));
         }
         if self.state_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        if self.give_up_questions(now) && self.deadline().is_none_or(|at| at > now) {
             return;
         }
         let limits = &self.policy.limits;
@@ -93,6 +98,7 @@ impl Machine {
             }
             State::Interrupting { active, ending, .. } => {
                 let (active, ending) = (active.clone(), ending.clone());
+                self.over();
                 self.lost(&active, ending);
                 self.stop(now);
             }

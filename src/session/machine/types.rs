@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::acting::{Act, Acted, AskId, Refused};
 use crate::driver::{Command, Driver, DriverEvent, OpenRequest};
 use crate::protocol::{BackendSpec, EventKind, Limits, ThreadId, TurnId, TurnRequest};
 use crate::store::SessionRecord;
@@ -40,6 +41,8 @@ pub struct Job {
     pub directory: PathBuf,
     /// Since when nobody reads it.
     pub reader_gone: Option<Instant>,
+    /// It may become a steer of the running turn instead, where the driver can do that.
+    pub steers: bool,
 }
 
 impl std::fmt::Debug for Job {
@@ -69,6 +72,12 @@ pub enum Denial {
     /// The session is being closed.
     #[error("this session is being closed")]
     Closing,
+    /// The session was closed, and is kept as it was.
+    #[error(
+        "this session was closed; reset it (POST /v1/sessions/KEY/reset) to open it again, or forget it (DELETE \
+         /v1/sessions/KEY)"
+    )]
+    Closed,
     /// The daemon is going down.
     #[error("turnmux is shutting down")]
     ShuttingDown,
@@ -109,6 +118,15 @@ pub enum Denial {
 pub enum Input {
     /// A turn is wanted.
     Submit(Box<Job>),
+    /// A client wants something done, and an answer.
+    Act {
+        /// Named in the answer.
+        ask: AskId,
+        /// What.
+        act: Act,
+    },
+    /// Somebody who can answer questions listens, or nobody does any more.
+    Listening(bool),
     /// The place for a process that was asked for is there.
     PlaceGranted,
     /// No place is free; the session stands in line for one.
@@ -139,6 +157,8 @@ pub enum Input {
 pub enum After {
     /// The session goes on with a new thread.
     Reset,
+    /// The session takes nothing more until it is reset; it is not forgotten.
+    Seal,
     /// The session is forgotten.
     Close,
     /// The daemon goes down: the running turn may finish.
@@ -163,6 +183,24 @@ pub enum Effect {
         turn: TurnId,
         /// Why.
         denial: Denial,
+    },
+    /// Tell the submitter that its turn became a steer of another.
+    Joined {
+        /// The turn that is none.
+        turn: TurnId,
+        /// The one that it steers.
+        into: TurnId,
+        /// The thread of that.
+        thread: ThreadId,
+    },
+    /// It became none: submit it once more, when all other effects are carried out.
+    Again(Box<Job>),
+    /// Tell whoever asked what came of it.
+    Reply {
+        /// Who asked.
+        ask: AskId,
+        /// What came of it.
+        result: Result<Acted, Refused>,
     },
     /// Ask for a place for a process.
     AcquirePlace,

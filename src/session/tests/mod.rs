@@ -87,9 +87,11 @@ impl World {
             unnamed: false,
             lingers: false,
             idempotency: None,
+            renew: false,
         };
         let (spec, driver) = (Arc::new(self.spec.clone()), Arc::new(self.driver.clone()));
-        Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/srv"), reader_gone: None }
+        let directory = PathBuf::from("/srv");
+        Job { turn: TurnId::generate(), request, spec, driver, directory, reader_gone: None, steers: false }
     }
 
     async fn try_submit(&self, chat: &str, input: &str) -> Result<Accepted, Denial> {

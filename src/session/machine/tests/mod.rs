@@ -3,6 +3,8 @@
 //! A [`Bench`] feeds the machine and writes down what it wants, a few words an effect, so that a test reads like the
 //! story of a session. Turns go by their input: `start a` gives the turn whose input is `a` to the agent.
 
+mod acting;
+mod asking;
 mod ends;
 mod limits;
 mod lingers;
@@ -18,9 +20,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{After, Effect, Input, Job, Machine, Policy};
+use super::{Act, After, AskId, Effect, Input, Job, Machine, Policy};
 use crate::driver::{Attachment, CommandId, CommandKind, Driver, DriverEvent, OpenRequest, Plan, SteerMode, TurnInput};
-use crate::protocol::{BackendId, BackendSpec, DriverEnd, ErrorKind, EventKind, FinishReason, SessionKey, TenantId};
+use crate::protocol::{
+    BackendId, BackendSpec, DriverEnd, ErrorKind, EventKind, FinishReason, SessionKey, SteerId, TenantId,
+};
 use crate::protocol::{Limits, ThreadId, ThreadOrigin, TurnEnding, TurnError, TurnId, TurnOptions, TurnRequest, Usage};
 use crate::store::SessionRecord;
 
@@ -36,7 +40,7 @@ impl Driver for Planner {
     }
 
     fn steer_mode(&self) -> SteerMode {
-        SteerMode::QueueWhenBusy
+        if self.0 == "planner" { SteerMode::NativeEnqueue } else { SteerMode::QueueWhenBusy }
     }
 
     fn check(&self, _: &BackendSpec, _: &Path) -> Result<(), TurnError> {
@@ -157,6 +161,10 @@ impl Bench {
             Effect::Emit(turn, EventKind::Waiting(reason)) => format!("{}: waits {reason:?}", name(turn)),
             Effect::Emit(turn, kind) => format!("{}: {}", name(turn), first_word(&format!("{kind:?}"))),
             Effect::Save(_) => return None,
+            Effect::Joined { turn, into, .. } => format!("{} joins {}", name(turn), name(into)),
+            Effect::Again(job) => format!("again {}", name(&job.turn)),
+            Effect::Reply { result: Ok(acted), .. } => first_word(&format!("{acted:?}")).to_lowercase(),
+            Effect::Reply { result: Err(refused), .. } => format!("refused {}", first_word(&format!("{refused:?}"))),
             Effect::Remove => "remove".into(),
             Effect::Finished => "finished".into(),
         })
@@ -219,6 +227,10 @@ impl Bench {
         self.feed(Input::ReaderGone(turn))
     }
 
+    fn act(&mut self, act: Act) -> Vec<String> {
+        self.feed(Input::Act { ask: 1, act })
+    }
+
     fn finish(&mut self, after: After) -> Vec<String> {
         self.feed(Input::Finish(after))
     }
@@ -269,6 +281,9 @@ fn record() -> SessionRecord {
         seq: 0,
         turns: 0,
         answered: false,
+        overrides: crate::protocol::Overrides::default(),
+        allowed: std::collections::BTreeSet::new(),
+        closed: false,
         unnamed: false,
     }
 }
@@ -302,9 +317,10 @@ fn job(input: &str) -> Job {
         unnamed: false,
         lingers: false,
         idempotency: None,
+        renew: false,
     };
-    let driver = Arc::new(Planner("planner"));
-    Job { turn: TurnId::generate(), request, spec, driver, directory: PathBuf::from("/srv/default"), reader_gone: None }
+    let (driver, directory) = (Arc::new(Planner("planner")), PathBuf::from("/srv/default"));
+    Job { turn: TurnId::generate(), request, spec, driver, directory, reader_gone: None, steers: false }
 }
 
 /// A job for another backend.

@@ -6,14 +6,19 @@
 
 use proptest::prelude::*;
 
+use super::super::acting::Steering;
+use super::super::asking::Open;
 use super::world::{Agent, World};
 use super::*;
-use crate::protocol::{HistoryMessage, InterruptCause, Question, Role};
+use crate::protocol::{Decision, HistoryMessage, InterruptCause, Permission, Question, RequestId, Role};
 
 /// Something that happens. The numbers are choices among what is possible at that moment.
 #[derive(Debug, Clone, Copy)]
 enum Op {
     Submit { thread: u8, history: bool, backend: u8, unnamed: bool, instructions: u8 },
+    Start { renew: bool },
+    Act(u8),
+    Listening(bool),
     Place,
     PlaceBusy,
     Agent(u8),
@@ -30,6 +35,7 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     let after = prop_oneof![
         4 => Just(After::Reset),
+        1 => Just(After::Seal),
         1 => Just(After::Close),
         1 => Just(After::Shutdown),
         1 => Just(After::ShutdownNow),
@@ -40,6 +46,9 @@ fn op() -> impl Strategy<Value = Op> {
                 thread, history, backend, unnamed, instructions
             }
         ),
+        2 => any::<bool>().prop_map(|renew| Op::Start { renew }),
+        4 => any::<u8>().prop_map(Op::Act),
+        2 => any::<bool>().prop_map(Op::Listening),
         6 => Just(Op::Place),
         1 => Just(Op::PlaceBusy),
         18 => any::<u8>().prop_map(Op::Agent),
@@ -90,6 +99,7 @@ proptest! {
         prop_assert!(world.accepted.iter().all(|turn| world.ended.contains(turn)));
         if world.closing {
             prop_assert_eq!(world.machine.state_name(), "closed");
+            prop_assert!(world.asks.is_empty());
         }
     }
 }
@@ -105,6 +115,20 @@ impl World {
                 let answered = self.accepted.contains(&turn) != self.denied.contains(&turn);
                 assert!(answered, "a submission has one answer, at once");
             }
+            Op::Start { renew } => {
+                let mut job = job("x");
+                job.steers = true;
+                job.request.renew = renew;
+                self.jobs.insert(job.turn, job.clone());
+                self.feed(Input::Submit(Box::new(job)));
+            }
+            Op::Act(choice) => {
+                let act = self.an_act(choice);
+                self.next_ask += 1;
+                self.asks.insert(self.next_ask);
+                self.feed(Input::Act { ask: self.next_ask, act });
+            }
+            Op::Listening(listening) => self.feed(Input::Listening(listening)),
             Op::Place if self.asked && !self.granted => {
                 self.granted = true;
                 self.feed(Input::PlaceGranted);
@@ -137,7 +161,7 @@ impl World {
             Op::Held(held) => self.feed(Input::Held(held)),
             Op::Retire => self.feed(Input::Retire),
             Op::Finish(after) => {
-                self.closing |= after != After::Reset;
+                self.closing |= !matches!(after, After::Reset | After::Seal);
                 self.feed(Input::Finish(after));
             }
             Op::Time(choice) => {
@@ -186,6 +210,25 @@ impl World {
         job
     }
 
+    fn an_act(&self, choice: u8) -> Act {
+        match choice % 8 {
+            0..4 => Act::Steer { text: "more".into() },
+            4 | 5 => {
+                let open = self.machine.questions.iter().map(Open::id).next();
+                let request = open.unwrap_or_else(RequestId::generate);
+                let decision = [Decision::Allow, Decision::AllowSession, Decision::Deny { message: String::new() }];
+                Act::Answer { request, decision: decision[usize::from(choice / 8) % 3].clone() }
+            }
+            6 => Act::Configure { model: Some(Some("opus".into())), permission: Some(Some(Permission::Deny)) },
+            _ => Act::Adopt {
+                thread: thread(1),
+                backend: BackendId::new("one"),
+                driver: "planner".into(),
+                directory: "/srv/default".into(),
+            },
+        }
+    }
+
     fn any_turn(&self, choice: u8) -> Option<TurnId> {
         let count = self.accepted.len();
         // The last ones more often: the others have ended.
@@ -216,6 +259,14 @@ impl World {
             }
             (_, 0..5) => DriverEvent::Step(EventKind::TextDelta("x".into())),
             (_, 5) => DriverEvent::Asked(Question { id: "q".into(), tool: "Bash".into(), input: "{}".into() }),
+            (_, 8) if self.machine.steers.iter().any(|steer| steer.command().is_some()) => {
+                let command = self.machine.steers.iter().find_map(Steering::command).unwrap();
+                DriverEvent::Acked { command, result: if choice / 16 % 4 == 0 { refusal() } else { Ok(()) } }
+            }
+            (_, 9) if self.machine.steers.iter().any(|steer| steer.command().is_some()) => {
+                let command = self.machine.steers.iter().find_map(Steering::command).unwrap();
+                DriverEvent::SteerConsumed { command }
+            }
             (_, 6) => DriverEvent::TurnEnded(TurnEnding::Failed(TurnError::new(ErrorKind::UpstreamFailed, "no"))),
             _ => DriverEvent::TurnEnded(completed()),
         })

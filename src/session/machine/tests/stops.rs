@@ -158,7 +158,7 @@ fn nobody_is_there_to_answer_so_the_answer_is_no() {
     let question = crate::protocol::Question { id: "q1".into(), tool: "Bash".into(), input: "{}".into() };
     let asked = Input::Driver(DriverEvent::Asked(question.clone()));
     let effects = bench.machine.handle(bench.now, asked);
-    let [Effect::Command(command), Effect::Emit(_, EventKind::PermissionDenied { tool })] = &effects[..] else {
+    let [_, Effect::Command(command), _, Effect::Emit(_, EventKind::PermissionDenied { tool })] = &effects[..] else {
         panic!("{effects:?}")
     };
     assert_eq!(tool, "Bash");

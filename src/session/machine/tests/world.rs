@@ -35,6 +35,14 @@ pub(super) struct World {
     pub(super) threads: HashSet<ThreadId>,
     pub(super) last_command: CommandId,
     pub(super) closing: bool,
+    pub(super) again: Vec<Box<Job>>,
+    /// Asked, and not answered yet.
+    pub(super) asks: HashSet<AskId>,
+    pub(super) next_ask: AskId,
+    /// Questions that clients were told of and that have no answer yet.
+    pub(super) open: HashSet<String>,
+    /// Steers of the running turn that were accepted, and not said to be consumed or dropped.
+    pub(super) steers: HashSet<SteerId>,
 }
 
 impl World {
@@ -55,6 +63,11 @@ impl World {
             threads: HashSet::new(),
             last_command: 0,
             closing: false,
+            again: Vec::new(),
+            asks: HashSet::new(),
+            next_ask: 0,
+            open: HashSet::new(),
+            steers: HashSet::new(),
         }
     }
 
@@ -78,11 +91,16 @@ impl World {
         let record = self.machine.record().clone();
         let effects = self.machine.handle(self.now, input);
         let last = effects.len().saturating_sub(1);
+        let again = effects.iter().filter(|effect| matches!(effect, Effect::Again(_))).count();
+        assert!(again <= 32);
         for (at, effect) in effects.iter().enumerate() {
             if matches!(effect, Effect::AcquirePlace) {
                 assert_eq!(at, last, "a task that has a place at once says so at once, before what stands behind");
             }
             self.carry_out(effect, &record);
+        }
+        for job in std::mem::take(&mut self.again) {
+            self.feed(Input::Submit(job));
         }
         self.check();
     }
@@ -116,14 +134,39 @@ impl World {
                 match kind {
                     EventKind::Waiting(_) => assert!(!self.started.contains(turn)),
                     EventKind::Ended(_) => {
+                        if self.active == Some(*turn) {
+                            assert!(self.open.is_empty(), "the end of a turn closes its questions");
+                            assert!(self.steers.is_empty(), "and says what became of its steers");
+                        }
                         self.ended.insert(*turn);
                         self.active.take_if(|active| active == turn);
                     }
-                    _ => assert_eq!(self.active, Some(*turn), "only the running turn has {kind:?}"),
+                    _ => {
+                        assert_eq!(self.active, Some(*turn), "only the running turn has {kind:?}");
+                        self.told_of(kind);
+                    }
                 }
             }
             Effect::Remove => assert!(self.closing),
+            Effect::Joined { turn, into, .. } => {
+                assert!(!self.accepted.contains(turn) && self.denied.insert(*turn), "it has one answer");
+                assert_eq!(self.active, Some(*into), "only the running turn is steered");
+            }
+            Effect::Again(job) => self.again.push(job.clone()),
+            Effect::Reply { ask, .. } => assert!(self.asks.remove(ask), "whoever asks has one answer"),
             Effect::MarkIdle(_) | Effect::Save(_) | Effect::Finished => {}
+        }
+    }
+
+    fn told_of(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::PermissionAsked(question) => assert!(self.open.insert(question.id.clone())),
+            EventKind::PermissionAnswered { question, .. } => assert!(self.open.remove(question), "answered once"),
+            EventKind::Steered { steer, .. } => assert!(self.steers.insert(*steer)),
+            EventKind::SteerConsumed { steer } | EventKind::SteerDropped { steer } => {
+                assert!(self.steers.remove(steer), "a steer has one outcome");
+            }
+            _ => {}
         }
     }
 
@@ -186,6 +229,10 @@ impl World {
         assert!(self.machine.queued() <= self.policy.queue_max, "the queue is bounded");
         assert_eq!(self.machine.queued(), waiting, "what was taken waits, runs or has ended");
         assert_eq!(self.machine.active(), self.active);
+        if self.active.is_none() {
+            assert!(self.asks.is_empty(), "whoever asks is answered at the end of the turn at the latest");
+            assert!(self.machine.questions.is_empty() && self.machine.steers.is_empty());
+        }
         assert!(self.accepted.iter().all(|turn| self.machine.owes(*turn) != self.ended.contains(turn)));
         let unlimited = self.machine.streaming() && !self.machine.done();
         if !owed.is_empty() || self.agent.is_some() || self.asked {

@@ -1,0 +1,117 @@
+//! `submit`, `steer` and `interrupt`: what a session is told, and that it is to stop.
+
+use hyper::{HeaderMap, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::abort::ABORT_WAIT;
+use super::act::On;
+use crate::api::body;
+use crate::api::identity::{self, Identity, Isolation};
+use crate::api::respond::{ApiError, Body, json};
+use crate::dispatch::{Act, Acted, Interrupted, Refused, Status};
+use crate::protocol::TurnRequest;
+
+#[derive(Deserialize)]
+struct SubmitRequest {
+    input: String,
+    /// The backend; the session's own where none is named.
+    #[serde(default)]
+    model: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct SteerRequest {
+    input: String,
+}
+
+/// Gives the session a turn, or steers the one that runs. Answers at once; the turn goes on whoever reads it.
+pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Result<Response<Body>, ApiError> {
+    #[derive(Serialize)]
+    struct Submitted {
+        object: &'static str,
+        /// `agent::chat`; another one with `fresh` isolation.
+        session: String,
+        status: &'static str,
+        turn: String,
+        thread: String,
+        /// Turns that go before it.
+        depth: usize,
+    }
+    let request: SubmitRequest = body::json(bytes)?;
+    let input = text(request.input)?;
+    let backend = on.backend(request.model.as_deref())?;
+    let isolation = identity::isolation(headers)?;
+    let workspace = on.workspace(headers)?;
+    let identity = Identity { key: on.key, unnamed: false }.isolated(isolation);
+    let turn = TurnRequest {
+        backend,
+        workspace,
+        thread: identity::thread(headers)?,
+        instructions: None,
+        history: Vec::new(),
+        input,
+        unnamed: identity.unnamed,
+        lingers: false,
+        idempotency: None,
+        renew: isolation == Isolation::Clean,
+    };
+    let submitted = on.api.dispatch.start(&identity.key, turn).await?;
+    let out = Submitted {
+        object: "session.submitted",
+        session: identity.key.to_string(),
+        status: match submitted.status {
+            Status::Started => "started",
+            Status::Steered => "steered",
+            Status::Queued => "queued",
+        },
+        turn: submitted.turn.to_string(),
+        thread: submitted.thread.to_string(),
+        depth: submitted.depth,
+    };
+    Ok(json(StatusCode::ACCEPTED, &out))
+}
+
+/// Gives the running turn more input. Answers when the agent has it; an event says when the model does.
+pub(super) async fn steer(on: On<'_>, bytes: &[u8]) -> Result<Response<Body>, ApiError> {
+    #[derive(Serialize)]
+    struct Steered {
+        object: &'static str,
+        session: String,
+        turn: String,
+        steer: String,
+    }
+    let request: SteerRequest = body::json(bytes)?;
+    let act = Act::Steer { text: text(request.input)? };
+    match on.api.dispatch.act(&on.key, act).await? {
+        Acted::Steered { turn, steer } => {
+            let (session, turn, steer) = (on.key.to_string(), turn.to_string(), steer.to_string());
+            Ok(json(StatusCode::OK, &Steered { object: "session.steered", session, turn, steer }))
+        }
+        _ => Err(ApiError::internal("the session answered something else")),
+    }
+}
+
+/// Stops the running turn, and waits for its end. Says `confirmed` only when it has ended.
+pub(super) async fn interrupt(on: On<'_>) -> Result<Response<Body>, ApiError> {
+    #[derive(Serialize)]
+    struct Stopped {
+        object: &'static str,
+        session: String,
+        status: &'static str,
+        turn: String,
+    }
+    let (status, turn) = match on.api.dispatch.interrupt(&on.key, None, ABORT_WAIT).await {
+        Interrupted::Confirmed(turn) => ("confirmed", turn),
+        Interrupted::Pending(turn) => ("pending", turn),
+        Interrupted::NoTurn => return Err(Refused::NoActiveTurn.into()),
+    };
+    let (session, turn) = (on.key.to_string(), turn.to_string());
+    Ok(json(StatusCode::OK, &Stopped { object: "session.interrupted", session, status, turn }))
+}
+
+fn text(input: String) -> Result<String, ApiError> {
+    if input.trim().is_empty() {
+        return Err(ApiError::field("input", "empty_input", "`input` says nothing"));
+    }
+    Ok(input)
+}
