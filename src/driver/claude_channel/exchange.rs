@@ -117,6 +117,8 @@ pub(super) struct Exchange {
     marks_due: i32,
     /// When a turn ended by itself that the key was pressed for: the key may meet the one that begins next.
     stray: Option<Instant>,
+    /// claude keeps a transcript: something of it was seen.
+    writes: bool,
 }
 
 #[derive(Debug)]
@@ -151,6 +153,7 @@ impl Exchange {
             heard: false,
             marks_due: 0,
             stray: None,
+            writes: false,
         }
     }
 
@@ -182,7 +185,7 @@ impl Exchange {
             Stage::Given if !self.heard => Some(turn.since + HEARD_WITHIN + taken_within(turn)),
             Stage::Given => Some(turn.since.max(self.idle_since.unwrap_or(turn.since)) + taken_within(turn)),
             Stage::Running => None,
-            Stage::Ended(_) => Some(turn.since + turn.patience()),
+            Stage::Ended(_) => Some(turn.since + turn.patience(self.writes)),
         }
     }
 

@@ -16,6 +16,9 @@ use crate::wire::claude_hooks::HookInput;
 /// How long the end of a turn waits for the transcript, which claude writes in batches up to 0.2 s later.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
+/// The same where claude is known to write one: on a busy machine it is late.
+const WRITTEN_SURELY_WITHIN: Duration = Duration::from_secs(5);
+
 /// How long it waits for a steer to begin that was not seen to be merged.
 const STEER_WITHIN: Duration = Duration::from_secs(2);
 
@@ -185,10 +188,12 @@ impl Turn {
         self.stage == Stage::Running && !self.interrupted && !self.touched
     }
 
-    /// How long to wait for that.
-    pub(super) fn patience(&self) -> Duration {
-        let is_interrupted = self.stage == Stage::Ended(Ended::Interrupted);
-        if self.steers.is_empty() && !is_interrupted { WRITTEN_WITHIN } else { STEER_WITHIN }
+    /// How long to wait for that; `writes`: something of the transcript was seen.
+    pub(super) fn patience(&self, writes: bool) -> Duration {
+        if self.stage == Stage::Ended(Ended::Interrupted) || !self.steers.is_empty() {
+            return STEER_WITHIN;
+        }
+        if writes { WRITTEN_SURELY_WITHIN } else { WRITTEN_WITHIN }
     }
 
     /// The ending, and the steps before it.

@@ -18,6 +18,7 @@ impl Exchange {
 
     /// Takes an entry of the transcript.
     pub(in crate::driver::claude_channel) fn entry(&mut self, now: Instant, entry: Entry) {
+        self.writes = true;
         match entry {
             Entry::Interrupted { .. } => {
                 self.marks_due -= 1;
