@@ -13,7 +13,8 @@ use crate::protocol::{
     BackendId, BackendSpec, ErrorKind, SessionKey, TenantId, Tenants, ThreadId, TurnError, TurnId, TurnRequest,
 };
 use crate::session::{
-    Accepted, Act, Acted, Interrupted, Job, Observer, Refused, Registry, SessionView, Submitted, TurnView, WatchError,
+    Accepted, Act, Acted, Change, Interrupted, Job, Observer, Refused, Registry, SessionView, Submitted, TurnView,
+    WatchError,
 };
 use crate::store::SessionRecord;
 
@@ -125,7 +126,7 @@ impl Local {
 
     /// Whether the backend's configuration lets a session do so.
     fn may(&self, key: &SessionKey, act: &Act) -> Result<(), Refused> {
-        let Act::Configure { permission: Some(Some(wanted)), .. } = act else { return Ok(()) };
+        let Act::Configure { permission: Change::Set(wanted), .. } = act else { return Ok(()) };
         let view = self.registry.get(key).ok_or(Refused::NoSession)?;
         let Some(spec) = self.config.backends.get(&view.record.backend) else { return Ok(()) };
         if wanted.is_laxer_than(spec.permission) {

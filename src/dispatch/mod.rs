@@ -8,6 +8,6 @@ pub use port::{BackendView, Counts, Dispatch, Refusal};
 
 // What the port speaks of, for whoever knows the port alone.
 pub use crate::session::{
-    Accepted, Act, Acted, Denial, EventReader, Interrupted, Logged, Observer, Refused, Seen, SessionView, Status,
-    Submitted, TurnView, WatchError,
+    Accepted, Act, Acted, Change, Denial, EventReader, Interrupted, Logged, Observer, Refused, Seen, SessionView,
+    Status, Submitted, TurnView, WatchError,
 };

@@ -89,6 +89,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     /// Lines that begin so are left out when they are too long, whatever becomes of others.
+    #[must_use]
     pub fn sparing(self, beginning: &'static [u8]) -> Self {
         Self { spared: Some(beginning), ..self }
     }

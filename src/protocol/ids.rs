@@ -102,6 +102,7 @@ impl SessionKey {
     }
 
     /// A key of the same caller's agent that nobody has used before.
+    #[must_use]
     pub fn beside(&self) -> Self {
         Self { agent: self.agent.clone(), ..Self::fresh(self.tenant.clone()) }
     }

@@ -1,5 +1,6 @@
 //! The task of one session: it feeds the machine and carries out what that says. It awaits nothing but its `select!`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,18 +60,18 @@ pub(super) enum StartReply {
     Moved(Box<Job>),
 }
 
-/// Whoever waits for the answer to a submission.
-enum Submitter {
-    Reads(oneshot::Sender<SubmitReply>),
-    Leaves(oneshot::Sender<StartReply>),
-}
-
 /// A turn that the machine has not answered yet.
-struct Wanted {
+struct Waiting {
     turn: TurnId,
     backend: BackendId,
     input: String,
     submitter: Submitter,
+}
+
+/// Whoever waits for that answer.
+enum Submitter {
+    Reads(oneshot::Sender<SubmitReply>),
+    Leaves(oneshot::Sender<StartReply>),
 }
 
 /// One session's task.
@@ -89,11 +90,11 @@ pub(super) struct Actor {
     member: Member,
     place: Option<Place>,
     ticket: Option<oneshot::Receiver<Place>>,
-    wanted: Vec<Wanted>,
+    waiting: Vec<Waiting>,
     asks: Vec<(AskId, oneshot::Sender<Result<Acted, Refused>>)>,
     next_ask: AskId,
     /// Turns that are to be submitted once more.
-    again: Vec<Box<Job>>,
+    again: VecDeque<Job>,
     /// How many listen who can answer questions.
     listeners: watch::Receiver<usize>,
     finishing: Vec<oneshot::Sender<()>>,
@@ -138,18 +139,18 @@ impl Actor {
             inbox,
             store,
             readers: Readers::default(),
+            journal,
             composer: Composer::default(),
             attachment: None,
             pid: None,
             held: false,
             place: None,
             ticket: None,
-            wanted: Vec::new(),
+            waiting: Vec::new(),
             asks: Vec::new(),
             next_ask: 0,
-            again: Vec::new(),
+            again: VecDeque::new(),
             listeners,
-            journal,
             finishing: Vec::new(),
             watching: Vec::new(),
             live,
@@ -241,11 +242,11 @@ impl Actor {
     fn message(&mut self, message: Message) {
         match message {
             Message::Submit { job, reply } => {
-                self.want(&job, Submitter::Reads(reply));
+                self.submitted(&job, Submitter::Reads(reply));
                 self.feed(Input::Submit(job));
             }
             Message::Start { job, reply } => {
-                self.want(&job, Submitter::Leaves(reply));
+                self.submitted(&job, Submitter::Leaves(reply));
                 self.feed(Input::Submit(job));
             }
             Message::Act { act, reply } => {
@@ -312,8 +313,8 @@ impl Actor {
             self.carry_out(effect);
         }
         // Only now, or what they bring about would come before what it follows.
-        for job in std::mem::take(&mut self.again) {
-            self.feed(Input::Submit(job));
+        while let Some(job) = self.again.pop_front() {
+            self.feed(Input::Submit(Box::new(job)));
         }
     }
 
@@ -323,18 +324,18 @@ impl Actor {
                 tracing::debug!(session = %self.machine.record().key, %turn, "turn accepted");
                 self.accept(turn, thread);
             }
-            Effect::Deny { turn, denial } => match self.take_wanted(turn).map(|wanted| wanted.submitter) {
+            Effect::Deny { turn, denial } => match self.take_waiting(turn).map(|waiting| waiting.submitter) {
                 Some(Submitter::Reads(reply)) => drop(reply.send(SubmitReply::Denied(denial))),
                 Some(Submitter::Leaves(reply)) => drop(reply.send(StartReply::Denied(denial))),
                 None => {}
             },
             Effect::Joined { turn, into, thread } => {
-                if let Some(Wanted { submitter: Submitter::Leaves(reply), .. }) = self.take_wanted(turn) {
+                if let Some(Submitter::Leaves(reply)) = self.take_waiting(turn).map(|waiting| waiting.submitter) {
                     let submitted = Submitted { status: Status::Steered, turn: into, thread, depth: 0 };
                     let _ = reply.send(StartReply::Submitted(submitted));
                 }
             }
-            Effect::Again(job) => self.again.push(job),
+            Effect::Again(job) => self.again.push_back(*job),
             Effect::Reply { ask, result } => {
                 if let Some(at) = self.asks.iter().position(|(waiting, _)| *waiting == ask) {
                     // Whoever asked may have left.
@@ -427,23 +428,23 @@ impl Actor {
         }
     }
 
-    fn want(&mut self, job: &Job, submitter: Submitter) {
+    fn submitted(&mut self, job: &Job, submitter: Submitter) {
         let (turn, backend, input) = (job.turn, job.spec.id.clone(), job.request.input.clone());
-        self.wanted.push(Wanted { turn, backend, input, submitter });
+        self.waiting.push(Waiting { turn, backend, input, submitter });
     }
 
     fn accept(&mut self, turn: TurnId, thread: ThreadId) {
-        let Some(Wanted { backend, input, submitter, .. }) = self.take_wanted(turn) else { return };
-        self.journal.accepted(turn, backend, thread.clone());
-        match submitter {
+        let Some(waiting) = self.take_waiting(turn) else { return };
+        self.journal.accepted(turn, waiting.backend, thread.clone());
+        match waiting.submitter {
             Submitter::Reads(reply) => {
                 let accepted = Accepted { turn, thread, reader: self.readers.open(turn), is_joined: false };
-                self.log(turn, EventKind::UserText(input));
+                self.log(turn, EventKind::UserText(waiting.input));
                 // A submitter that has left drops its reader with the answer, which the next round notices.
                 let _ = reply.send(SubmitReply::Accepted(accepted));
             }
             Submitter::Leaves(reply) => {
-                self.log(turn, EventKind::UserText(input));
+                self.log(turn, EventKind::UserText(waiting.input));
                 let depth = self.machine.ahead(turn);
                 let status = if depth == 0 { Status::Started } else { Status::Queued };
                 let _ = reply.send(StartReply::Submitted(Submitted { status, turn, thread, depth }));
@@ -451,9 +452,9 @@ impl Actor {
         }
     }
 
-    fn take_wanted(&mut self, turn: TurnId) -> Option<Wanted> {
-        let at = self.wanted.iter().position(|wanted| wanted.turn == turn)?;
-        Some(self.wanted.swap_remove(at))
+    fn take_waiting(&mut self, turn: TurnId) -> Option<Waiting> {
+        let at = self.waiting.iter().position(|waiting| waiting.turn == turn)?;
+        Some(self.waiting.swap_remove(at))
     }
 
     fn publish(&self) {
@@ -483,8 +484,8 @@ impl Actor {
         while let Some(message) = self.inbox.recv().await {
             match message {
                 Message::Submit { job, reply } => drop(reply.send(SubmitReply::Moved(job))),
-                Message::Join { .. } => {}
                 Message::Start { job, reply } => drop(reply.send(StartReply::Moved(job))),
+                Message::Join { .. } => {}
                 // Not carried out, so not answered: whoever asked asks again.
                 Message::Act { reply, .. } => drop(reply),
                 Message::Interrupt { reply, .. } => drop(reply.send(None)),

@@ -17,7 +17,7 @@ mod turns;
 pub use capacity::{Capacity, Place};
 pub use delivery::{EventReader, READER_MAX};
 pub use journal::{Journal, Logged, WatchError};
-pub use machine::{Act, Acted, Denial, Job, Policy, Refused};
+pub use machine::{Act, Acted, Change, Denial, Job, Policy, Refused};
 pub use observer::{Observer, Seen};
 pub use registry::{Accepted, Interrupted, Registry, RegistryConfig, SessionView, Status, Submitted};
 pub use turns::{TurnStatus, TurnView};

@@ -6,11 +6,12 @@ use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::sessions::{key, no_session};
+use super::turns::turn_id;
 use crate::api::body;
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
 use crate::dispatch::Interrupted;
-use crate::protocol::{TenantId, TurnId};
+use crate::protocol::TenantId;
 
 /// How long an abort waits for the turn's end before it answers `pending`. claude ends one in tens of milliseconds.
 pub(super) const ABORT_WAIT: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ pub(in crate::api) async fn abort(api: &Api, tenant: TenantId, bytes: &[u8]) -> 
         turn: String,
     }
     let request: AbortRequest = body::json(bytes)?;
-    let turn = request.turn.as_deref().map(parse_turn).transpose()?;
+    let turn = request.turn.as_deref().map(turn_id).transpose()?;
     let outcome = match (request.session.as_deref(), turn) {
         (Some(session), turn) => api.dispatch.interrupt(&key(tenant, session)?, turn, ABORT_WAIT).await,
         (None, Some(turn)) => api.dispatch.interrupt_turn(&tenant, turn, ABORT_WAIT).await,
@@ -68,14 +69,4 @@ pub(in crate::api) async fn reset(api: &Api, tenant: TenantId, bytes: &[u8]) -> 
         return Err(no_session(&request.session));
     }
     Ok(json(StatusCode::OK, &Done { object: "session.reset", session: &request.session, reset: true }))
-}
-
-fn parse_turn(text: &str) -> Result<TurnId, ApiError> {
-    TurnId::parse(text).ok_or_else(|| {
-        ApiError::field(
-            "turn",
-            "invalid_turn",
-            format!("`turn`: `{text}` is no turn id; the header x-turnmux-turn has it"),
-        )
-    })
 }

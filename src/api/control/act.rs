@@ -4,7 +4,6 @@ use hyper::{HeaderMap, Response};
 
 use super::sessions::{key, no_session};
 use super::{decide, input, life};
-use crate::api::identity;
 use crate::api::respond::{ApiError, Body};
 use crate::api::router::Api;
 use crate::api::workspace::Roots;
@@ -81,10 +80,9 @@ pub(super) struct On<'a> {
 }
 
 impl On<'_> {
-    /// The workspace that the request names.
-    pub(super) fn workspace(&self, headers: &HeaderMap) -> Result<Option<std::path::PathBuf>, ApiError> {
-        let config = &self.api.config;
-        identity::workspace(headers, Roots::of(config.tenants.of(self.key.tenant()), &config.workspace_roots))
+    /// Where the caller's workspaces may lie.
+    pub(super) fn roots(&self) -> Roots<'_> {
+        Roots::of(self.api.config.tenants.of(self.key.tenant()), &self.api.config.workspace_roots)
     }
 
     /// The backend that is meant: the one that the request names, the session's, or the caller's agent's.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::act::On;
 use crate::api::body;
 use crate::api::respond::{ApiError, Body, json};
-use crate::dispatch::{Act, Acted, Refused};
-use crate::protocol::{Decision, Permission, RequestId};
+use crate::dispatch::{Act, Acted, Change, Refused};
+use crate::protocol::{Decision, PermissionParseError, RequestId};
 
 /// Longest name of a model, in bytes. It stands on the agent's command line.
 const MODEL_MAX: usize = 200;
@@ -42,9 +42,9 @@ enum Said {
 #[derive(Deserialize)]
 struct ConfigureRequest {
     #[serde(default, deserialize_with = "given")]
-    model: Option<Option<String>>,
+    model: Change<String>,
     #[serde(default, deserialize_with = "given")]
-    permission: Option<Option<String>>,
+    permission: Change<String>,
 }
 
 /// Answers a question from inside the running turn.
@@ -80,25 +80,27 @@ pub(super) async fn configure(on: On<'_>, bytes: &[u8]) -> Result<Response<Body>
         permission: Option<String>,
     }
     let wanted: ConfigureRequest = body::json(bytes)?;
-    if wanted.model.is_none() && wanted.permission.is_none() {
+    if (&wanted.model, &wanted.permission) == (&Change::Keep, &Change::Keep) {
         return Err(ApiError::field(
             "model",
             "missing_field",
             "name a `model` or a `permission`, or null to take it back",
         ));
     }
-    if let Some(Some(model)) = &wanted.model {
+    if let Change::Set(model) = &wanted.model {
         let fits = !model.is_empty() && model.len() <= MODEL_MAX && !model.starts_with('-');
         if !fits || model.chars().any(char::is_control) {
             let message = format!("`model`: a name of 1 to {MODEL_MAX} bytes is wanted, as the agent knows it");
             return Err(ApiError::field("model", "invalid_model", message));
         }
     }
-    let permission = wanted.permission.map(|text| text.map(|text| text.parse()).transpose()).transpose();
-    let permission: Option<Option<Permission>> =
-        permission.map_err(|error: crate::protocol::PermissionParseError| {
+    let permission = match wanted.permission {
+        Change::Keep => Change::Keep,
+        Change::TakeBack => Change::TakeBack,
+        Change::Set(text) => Change::Set(text.parse().map_err(|error: PermissionParseError| {
             ApiError::field("permission", "invalid_permission", error.to_string())
-        })?;
+        })?),
+    };
     let act = Act::Configure { model: wanted.model, permission };
     let Acted::Configured { restarts } = on.api.dispatch.act(&on.key, act).await? else {
         return Err(ApiError::internal("the session answered something else"));
@@ -139,6 +141,6 @@ fn decision(said: DecisionIn, message: Option<String>) -> Result<Decision, ApiEr
 }
 
 /// Tells a null from a field that is not there.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Change<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.map_or(Change::TakeBack, Change::Set))
 }

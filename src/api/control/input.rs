@@ -41,11 +41,10 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
     let input = text(request.input)?;
     let backend = on.backend(request.model.as_deref())?;
     let isolation = identity::isolation(headers)?;
-    let workspace = on.workspace(headers)?;
-    let identity = Identity { key: on.key, unnamed: false }.isolated(isolation);
+    let identity = Identity { key: on.key.clone(), unnamed: false }.isolated(isolation);
     let turn = TurnRequest {
         backend,
-        workspace,
+        workspace: identity::workspace(headers, on.roots())?,
         thread: identity::thread(headers)?,
         instructions: None,
         history: Vec::new(),

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::act::On;
 use super::sessions::no_session;
-use crate::api::body;
 use crate::api::respond::{ApiError, Body, json};
+use crate::api::{body, identity};
 use crate::protocol::ThreadId;
 
 #[derive(Deserialize)]
@@ -49,7 +49,7 @@ pub(super) async fn adopt(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Resu
     let invalid = |error| ApiError::field("thread", "invalid_thread", format!("`thread`: {error}"));
     let thread = ThreadId::parse(&request.thread).map_err(invalid)?;
     let backend = on.backend(request.model.as_deref())?;
-    let workspace = on.workspace(headers)?;
+    let workspace = identity::workspace(headers, on.roots())?;
     on.api.dispatch.adopt(&on.key, &backend, thread.clone(), workspace).await?;
     let (session, thread) = (on.key.to_string(), Some(thread.to_string()));
     Ok(json(StatusCode::OK, &Done { object: "session.adopted", session, thread }))

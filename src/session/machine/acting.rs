@@ -35,10 +35,10 @@ pub enum Act {
     },
     /// Other options for the turns to come.
     Configure {
-        /// The agent's name for the language model: none leaves it, an inner none takes the backend's again.
-        model: Option<Option<String>>,
-        /// What the agent may do unasked: none leaves it, an inner none takes the backend's again.
-        permission: Option<Option<Permission>>,
+        /// The agent's name for the language model.
+        model: Change<String>,
+        /// What the agent may do unasked.
+        permission: Change<Permission>,
     },
     /// A thread of the agent's that the session is to go on with.
     Adopt {
@@ -51,6 +51,28 @@ pub enum Act {
         /// Where the agent runs: a thread is known only there.
         directory: PathBuf,
     },
+}
+
+/// What is to become of an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Change<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It is the backend's again.
+    TakeBack,
+    /// It is this from now on.
+    Set(T),
+}
+
+impl<T> Change<T> {
+    fn apply(self, option: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::TakeBack => *option = None,
+            Self::Set(value) => *option = Some(value),
+        }
+    }
 }
 
 /// What came of it.
@@ -260,18 +282,10 @@ impl Machine {
         }
     }
 
-    fn configure(
-        &mut self,
-        model: Option<Option<String>>,
-        permission: Option<Option<Permission>>,
-    ) -> Result<Acted, Refused> {
+    fn configure(&mut self, model: Change<String>, permission: Change<Permission>) -> Result<Acted, Refused> {
         let before = self.record.overrides.clone();
-        if let Some(model) = model {
-            self.record.overrides.model = model;
-        }
-        if let Some(permission) = permission {
-            self.record.overrides.permission = permission;
-        }
+        model.apply(&mut self.record.overrides.model);
+        permission.apply(&mut self.record.overrides.permission);
         let plan = self.attached.as_ref().map(|attached| {
             let wanted = self.record.overrides.over(&attached.spec, attached.options.clone());
             attached.driver.0.plan(&attached.options, &wanted)

@@ -60,7 +60,7 @@ impl Machine {
         let tool = question.tool.clone();
         let open = Open { id, question, until: now + self.policy.limits.answer };
         if self.record.allowed.contains(&tool) && !open.question.is_for_words() {
-            self.settle_question(open, Decision::AllowSession, AnsweredBy::Session);
+            self.settle_question(&open, Decision::AllowSession, AnsweredBy::Session);
         } else if waits && self.questions.len() < QUESTIONS_MAX {
             self.questions.push(open);
         } else {
@@ -70,7 +70,7 @@ impl Machine {
                  `permission` under [backends.{backend}] in turnmux.toml; whoever listens to the session's events (GET \
                  /v1/sessions/KEY/events) is asked, and can answer (POST /v1/sessions/KEY/answer)."
             );
-            self.settle_question(open, Decision::Deny { message }, AnsweredBy::NobodyThere);
+            self.settle_question(&open, Decision::Deny { message }, AnsweredBy::NobodyThere);
         }
     }
 
@@ -84,11 +84,11 @@ impl Machine {
         let open = self.questions.remove(at);
         let tool = open.question.tool.clone();
         let for_session = decision == Decision::AllowSession;
-        self.settle_question(open, decision, AnsweredBy::Client);
+        self.settle_question(&open, decision, AnsweredBy::Client);
         if for_session && self.record.allowed.len() < ALLOWED_MAX && self.record.allowed.insert(tool.clone()) {
             self.out.push(Effect::Save(self.record.clone()));
             for open in self.questions.extract_if(.., |open| open.question.tool == tool).collect::<Vec<_>>() {
-                self.settle_question(open, Decision::AllowSession, AnsweredBy::Session);
+                self.settle_question(&open, Decision::AllowSession, AnsweredBy::Session);
             }
         }
         if let State::Active(active) = &mut self.state {
@@ -128,7 +128,7 @@ impl Machine {
                 );
                 (message, AnsweredBy::NobodyThere)
             };
-            self.settle_question(open.clone(), Decision::Deny { message }, by);
+            self.settle_question(open, Decision::Deny { message }, by);
         }
         if let State::Active(active) = &mut self.state
             && !due.is_empty()
@@ -143,14 +143,14 @@ impl Machine {
         for open in std::mem::take(&mut self.questions) {
             let decision = Decision::Deny { message: "Permission denied: the turn was stopped.".to_owned() };
             if told {
-                self.settle_question(open, decision, AnsweredBy::Interrupted);
+                self.settle_question(&open, decision, AnsweredBy::Interrupted);
             } else {
                 self.note_answer(&open, decision, AnsweredBy::Interrupted);
             }
         }
     }
 
-    fn settle_question(&mut self, open: Open, decision: Decision, by: AnsweredBy) {
+    fn settle_question(&mut self, open: &Open, decision: Decision, by: AnsweredBy) {
         let answer = match &decision {
             Decision::Allow | Decision::AllowSession => Answer::Allow,
             Decision::Answers(answers) => answered(&open.question.input, answers),
@@ -160,7 +160,7 @@ impl Machine {
             Decision::Deny { message } => Answer::Deny { message: message.clone() },
         };
         self.command(CommandKind::Answer { question: open.question.id.clone(), answer });
-        self.note_answer(&open, decision, by);
+        self.note_answer(open, decision, by);
     }
 
     fn note_answer(&mut self, open: &Open, decision: Decision, by: AnsweredBy) {

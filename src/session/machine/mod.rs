@@ -32,6 +32,6 @@ mod tests;
 mod time;
 mod types;
 
-pub use acting::{Act, Acted, AskId, Refused};
+pub use acting::{Act, Acted, AskId, Change, Refused};
 pub use core::Machine;
 pub use types::{After, Denial, DriverRef, Effect, Input, Job, Policy};

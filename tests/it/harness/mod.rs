@@ -17,4 +17,4 @@ pub(crate) use daemon::{Daemon, DaemonBuilder, channel_memory};
 pub(crate) use processes::{Fifo, agents_of, all_gone, guard_of};
 pub(crate) use transcripts::Transcripts;
 pub(crate) use wait::{LIMIT, gone, within};
-pub(crate) use watch::types;
+pub(crate) use watch::{Watch, types};

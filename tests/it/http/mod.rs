@@ -1,6 +1,7 @@
 //! The HTTP side, over plain HTTP, with the stand-in agent: what is answered, in which form, and what is refused.
 
 mod abort;
+mod acting;
 mod bodies;
 mod conversations;
 mod door;

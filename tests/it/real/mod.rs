@@ -53,6 +53,7 @@ macro_rules! tests_of {
     };
 }
 
+mod acting;
 mod answers;
 mod capacity;
 mod dialogs;

@@ -167,10 +167,12 @@ impl Agent {
         self.init(mode.as_deref())?;
         if self.args.replay {
             for input in &inputs {
-                self.output.line(format_args!(
-                    "\"type\":\"user\",\"message\":{{\"role\":\"user\",\"content\":{}}},\"parent_tool_use_id\":null,\"isReplay\":true,\
-                     \"uuid\":{}",
+                // With the uuid that the message came with.
+                self.output.bare(format_args!(
+                    "{{\"type\":\"user\",\"message\":{{\"role\":\"user\",\"content\":{}}},\"session_id\":{},\
+                     \"parent_tool_use_id\":null,\"uuid\":{},\"isReplay\":true}}",
                     input.content,
+                    quoted(&self.thread.id),
                     quoted(&input.uuid)
                 ))?;
             }

@@ -1,5 +1,6 @@
 //! Steers, options, threads that are taken up, and sessions that are closed.
 
+use super::super::Change;
 use super::*;
 use crate::protocol::{Overrides, Permission};
 
@@ -95,8 +96,8 @@ fn a_submission_steers_what_runs_and_is_a_turn_where_it_cannot() {
 fn options_are_kept_and_never_laxer_than_the_backends() {
     let mut bench = Bench::idle();
     let configure = |model: &str, permission| Act::Configure {
-        model: Some(Some(model.to_owned())),
-        permission: Some(Some(permission)),
+        model: Change::Set(model.to_owned()),
+        permission: Change::Set(permission),
     };
     assert_eq!(bench.act(configure("opus", Permission::Bypass)), ["configured"]);
     let overrides = Overrides { model: Some("opus".into()), permission: Some(Permission::Bypass) };
@@ -112,7 +113,7 @@ fn options_are_kept_and_never_laxer_than_the_backends() {
     bench.completed();
     assert_eq!(bench.act(configure("impossible", Permission::Deny)), ["refused Unsupported"]);
     assert_eq!(bench.machine.record().overrides.model.as_deref(), Some("opus"), "as before");
-    bench.act(Act::Configure { model: Some(None), permission: None });
+    bench.act(Act::Configure { model: Change::TakeBack, permission: Change::Keep });
     let overrides = Overrides { model: None, permission: Some(Permission::Deny) };
     assert_eq!(bench.machine.record().overrides, overrides);
 }

@@ -319,7 +319,8 @@ fn job(input: &str) -> Job {
         idempotency: None,
         renew: false,
     };
-    let (driver, directory) = (Arc::new(Planner("planner")), PathBuf::from("/srv/default"));
+    let driver = Arc::new(Planner("planner"));
+    let directory = PathBuf::from("/srv/default");
     Job { turn: TurnId::generate(), request, spec, driver, directory, reader_gone: None, steers: false }
 }
 

@@ -6,7 +6,7 @@
 
 use proptest::prelude::*;
 
-use super::super::acting::Steering;
+use super::super::acting::{Change, Steering};
 use super::super::asking::Open;
 use super::world::{Agent, World};
 use super::*;
@@ -219,7 +219,7 @@ impl World {
                 let decision = [Decision::Allow, Decision::AllowSession, Decision::Deny { message: String::new() }];
                 Act::Answer { request, decision: decision[usize::from(choice / 8) % 3].clone() }
             }
-            6 => Act::Configure { model: Some(Some("opus".into())), permission: Some(Some(Permission::Deny)) },
+            6 => Act::Configure { model: Change::Set("opus".into()), permission: Change::Set(Permission::Deny) },
             _ => Act::Adopt {
                 thread: thread(1),
                 backend: BackendId::new("one"),
@@ -261,7 +261,7 @@ impl World {
             (_, 5) => DriverEvent::Asked(Question { id: "q".into(), tool: "Bash".into(), input: "{}".into() }),
             (_, 8) if self.machine.steers.iter().any(|steer| steer.command().is_some()) => {
                 let command = self.machine.steers.iter().find_map(Steering::command).unwrap();
-                DriverEvent::Acked { command, result: if choice / 16 % 4 == 0 { refusal() } else { Ok(()) } }
+                DriverEvent::Acked { command, result: if (choice / 16).is_multiple_of(4) { refusal() } else { Ok(()) } }
             }
             (_, 9) if self.machine.steers.iter().any(|steer| steer.command().is_some()) => {
                 let command = self.machine.steers.iter().find_map(Steering::command).unwrap();

@@ -35,7 +35,7 @@ pub(super) struct World {
     pub(super) threads: HashSet<ThreadId>,
     pub(super) last_command: CommandId,
     pub(super) closing: bool,
-    pub(super) again: Vec<Box<Job>>,
+    pub(super) again: Vec<Job>,
     /// Asked, and not answered yet.
     pub(super) asks: HashSet<AskId>,
     pub(super) next_ask: AskId,
@@ -100,7 +100,7 @@ impl World {
             self.carry_out(effect, &record);
         }
         for job in std::mem::take(&mut self.again) {
-            self.feed(Input::Submit(job));
+            self.feed(Input::Submit(Box::new(job)));
         }
         self.check();
     }
@@ -152,7 +152,7 @@ impl World {
                 assert!(!self.accepted.contains(turn) && self.denied.insert(*turn), "it has one answer");
                 assert_eq!(self.active, Some(*into), "only the running turn is steered");
             }
-            Effect::Again(job) => self.again.push(job.clone()),
+            Effect::Again(job) => self.again.push((**job).clone()),
             Effect::Reply { ask, .. } => assert!(self.asks.remove(ask), "whoever asks has one answer"),
             Effect::MarkIdle(_) | Effect::Save(_) | Effect::Finished => {}
         }
