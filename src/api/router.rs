@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use super::allowance::{Allowances, Kind};
 use super::control::Verb;
 use super::respond::{ApiError, Body};
-use super::{Access, body, control, openai};
+use super::{Access, body, control, openai, openapi};
 use crate::dispatch::Dispatch;
 use crate::protocol::{TenantId, Tenants, WorkspaceRoot};
 
@@ -81,8 +81,7 @@ impl Api {
         if parts.method.as_str() != allow {
             return Err(ApiError::no_method(&parts.method, path, allow));
         }
-        // Without a key: it is what service managers ask, and it says nothing of anybody's sessions.
-        let tenant = if route == Route::Health { TenantId::local() } else { access.tenant(headers)? };
+        let tenant = if route.is_open() { TenantId::local() } else { access.tenant(headers)? };
         let share = match route.kind().map(|kind| self.allowances.take(&tenant, kind)).transpose() {
             Ok(share) => share.flatten(),
             Err(error) => {
@@ -120,6 +119,7 @@ impl Api {
             Route::Reset => control::reset(self, tenant, &body().await?).await,
             Route::Act(key, verb) => control::act(self, tenant, &key, verb, headers, &body().await?).await,
             Route::Health => Ok(control::health(self)),
+            Route::OpenApi => Ok(openapi::openapi()),
         }
     }
 }
@@ -128,6 +128,7 @@ impl Api {
 #[derive(Debug, PartialEq, Eq)]
 enum Route {
     Health,
+    OpenApi,
     Chat,
     Models,
     Model(String),
@@ -148,6 +149,7 @@ impl Route {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         Ok(Some(match segments.as_slice() {
             ["health"] => Self::Health,
+            ["openapi.json"] => Self::OpenApi,
             ["v1", "chat", "completions"] | ["chat", "completions"] => Self::Chat,
             ["v1", "models"] => Self::Models,
             // Names of models have slashes in some clients.
@@ -174,10 +176,20 @@ impl Route {
             Self::Chat => Some(Kind::Turn),
             Self::Session(_) | Self::Act(..) | Self::Abort | Self::Reset => Some(Kind::Act),
             Self::SessionEvents(_) | Self::TurnEvents(_) => Some(Kind::Watch),
-            Self::Health | Self::Models | Self::Model(_) | Self::Sessions | Self::SessionTurns(_) | Self::Turn(_) => {
-                None
-            }
+            Self::Health
+            | Self::OpenApi
+            | Self::Models
+            | Self::Model(_)
+            | Self::Sessions
+            | Self::SessionTurns(_)
+            | Self::Turn(_) => None,
         }
+    }
+
+    /// Whether it is open to whoever reaches the socket: service managers and generators of clients have no key, and
+    /// neither answer says anything of anybody's sessions.
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Health | Self::OpenApi)
     }
 
     /// The one method that it takes.
@@ -186,6 +198,7 @@ impl Route {
             Self::Chat | Self::Abort | Self::Reset | Self::Act(..) => "POST",
             Self::Session(_) => "DELETE",
             Self::Health
+            | Self::OpenApi
             | Self::Models
             | Self::Model(_)
             | Self::Sessions
@@ -209,5 +222,72 @@ pub(super) struct Connected(Arc<Api>);
 impl Drop for Connected {
     fn drop(&mut self) {
         self.0.conns.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::control::Verb;
+    use super::*;
+
+    /// The same as another path.
+    const ALIAS: &str = "/chat/completions";
+
+    /// Says which path is whose, once for the compiler, which misses no route, and once as a list.
+    macro_rules! paths {
+        ($($route:pat => $path:literal,)*) => {
+            const PATHS: &[&str] = &[$($path),*];
+
+            fn path_of(route: &Route) -> &'static str {
+                match route {
+                    $($route => $path,)*
+                }
+            }
+        };
+    }
+
+    paths! {
+        Route::Health => "/health",
+        Route::OpenApi => "/openapi.json",
+        Route::Chat => "/v1/chat/completions",
+        Route::Models => "/v1/models",
+        Route::Model(_) => "/v1/models/{model}",
+        Route::Sessions => "/v1/sessions",
+        Route::Session(_) => "/v1/sessions/{key}",
+        Route::SessionEvents(_) => "/v1/sessions/{key}/events",
+        Route::SessionTurns(_) => "/v1/sessions/{key}/turns",
+        Route::Turn(_) => "/v1/turns/{id}",
+        Route::TurnEvents(_) => "/v1/turns/{id}/events",
+        Route::Act(_, Verb::Submit) => "/v1/sessions/{key}/submit",
+        Route::Act(_, Verb::Steer) => "/v1/sessions/{key}/steer",
+        Route::Act(_, Verb::Interrupt) => "/v1/sessions/{key}/interrupt",
+        Route::Act(_, Verb::Answer) => "/v1/sessions/{key}/answer",
+        Route::Act(_, Verb::Configure) => "/v1/sessions/{key}/configure",
+        Route::Act(_, Verb::Reset) => "/v1/sessions/{key}/reset",
+        Route::Act(_, Verb::Close) => "/v1/sessions/{key}/close",
+        Route::Act(_, Verb::Adopt) => "/v1/sessions/{key}/adopt",
+        Route::Abort => "/v1/chat/abort",
+        Route::Reset => "/v1/chat/session/reset",
+    }
+
+    #[test]
+    fn the_document_describes_every_route_and_no_other() {
+        let document: Value = serde_json::from_str(openapi::DOCUMENT).unwrap();
+        let described = document["paths"].as_object().unwrap();
+        let names: BTreeSet<&str> = described.keys().map(String::as_str).collect();
+        assert_eq!(names, PATHS.iter().copied().chain([ALIAS]).collect());
+        for (path, operations) in described {
+            let route = Route::find(&path.replace(['{', '}'], "")).unwrap().unwrap_or_else(|| panic!("{path}"));
+            assert_eq!(path_of(&route), if path == ALIAS { "/v1/chat/completions" } else { path });
+            let methods: Vec<&String> = operations.as_object().unwrap().keys().collect();
+            assert_eq!(methods, [&route.method().to_ascii_lowercase()], "{path}");
+            let is_open = operations[methods[0]]["security"] == serde_json::json!([]);
+            assert_eq!(is_open, route.is_open(), "{path}");
+        }
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     }
 }

@@ -1,4 +1,5 @@
-//! A plain HTTP client: what the daemon says, byte for byte, with nothing in between.
+//! A plain HTTP client: what the daemon says, byte for byte, with nothing in between. All of it is held against
+//! `/openapi.json` on the way.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -9,7 +10,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use super::within;
+use super::{contract, within};
 
 /// Talks to one daemon.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ pub(crate) struct Stream {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     body: Incoming,
+    events: Option<contract::Events>,
     buffer: Vec<u8>,
     /// How much of the buffer holds no end of an event.
     searched: usize,
@@ -87,8 +89,9 @@ impl Client {
 
     /// An answer that is read as it comes.
     pub(super) async fn open(&self, method: Method, path: &str, body: Bytes) -> Stream {
-        let (parts, body) = self.send(method, path, body).await.into_parts();
-        Stream { status: parts.status, headers: parts.headers, body, buffer: Vec::new(), searched: 0 }
+        let (parts, body) = self.send(method.clone(), path, body).await.into_parts();
+        let events = contract::events(&method, path, parts.status, &parts.headers);
+        Stream { status: parts.status, headers: parts.headers, body, events, buffer: Vec::new(), searched: 0 }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -105,8 +108,9 @@ impl Client {
 
     /// Any request with any body.
     pub(crate) async fn request(&self, method: Method, path: &str, body: Bytes) -> Reply {
-        let (parts, body) = self.send(method, path, body).await.into_parts();
+        let (parts, body) = self.send(method.clone(), path, body).await.into_parts();
         let body = within("the answer's body", body.collect()).await.expect("a whole body").to_bytes();
+        contract::check(&method, path, parts.status, &parts.headers, &body);
         Reply { status: parts.status, headers: parts.headers, body }
     }
 
@@ -157,7 +161,9 @@ impl Stream {
             if let Some(end) = memchr::memmem::find(&self.buffer[self.searched..], b"\n\n") {
                 let end = self.searched + end;
                 self.searched = 0;
-                return Some(self.buffer.drain(..end + 2).collect());
+                let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                self.events.iter().for_each(|events| events.check(&block));
+                return Some(block);
             }
             // Once is enough, for events may be large; the last byte may be half of what is looked for.
             self.searched = self.buffer.len().saturating_sub(1);

@@ -2,6 +2,7 @@
 
 mod agents;
 mod client;
+mod contract;
 mod daemon;
 mod gate;
 mod processes;

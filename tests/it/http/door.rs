@@ -33,7 +33,7 @@ async fn without_keys_any_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_401_everywhere_and_health_needs_none() {
+async fn a_wrong_key_is_401_everywhere_and_health_and_the_document_need_none() {
     let daemon = Daemon::stand_in().env("TURNMUX_API_KEY", KEY).start().await;
     for value in
         [None, Some("Bearer wrong"), Some("Bearer "), Some(KEY), Some("Basic a2V5"), Some("Bearer key-of-the-daemonx")]
@@ -45,7 +45,9 @@ async fn a_wrong_key_is_401_everywhere_and_health_needs_none() {
             let refusal = reply.refused(401, "invalid_api_key");
             assert!(!refusal.message.contains(KEY), "{refusal:?}");
         }
-        assert!(client.get("/health").await.status.is_success());
+        for open in ["/health", "/openapi.json"] {
+            assert!(client.get(open).await.status.is_success(), "{open}");
+        }
     }
     assert!(daemon.stand_in_turns().is_empty());
     let ours = daemon.client.with("authorization", &format!("Bearer {KEY}"));

@@ -41,6 +41,7 @@ async fn wrong_methods_are_405_and_name_the_right_one() {
         ("/v1/sessions", "GET"),
         ("/v1/sessions/a%3A%3Ab", "DELETE"),
         ("/health", "GET"),
+        ("/openapi.json", "GET"),
     ] {
         for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
             if method.as_str() == allow {
@@ -61,4 +62,13 @@ async fn a_trailing_slash_and_a_query_change_nothing() {
     for path in ["/v1/chat/completions/", "/chat/completions", "/v1/chat/completions?api-version=1"] {
         assert_eq!(daemon.client.post(path, &body).await.text(), "You said: hello [turn 1]", "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_api_describes_itself() {
+    let daemon = Daemon::stand_in().start().await;
+    let reply = daemon.client.get("/openapi.json").await;
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.json()["openapi"], "3.1.0");
+    assert_eq!(reply.json()["servers"], serde_json::json!([{"url": "/"}]), "wherever it is reached");
 }
