@@ -7,6 +7,7 @@ mod control;
 mod idempotency;
 mod identity;
 mod openai;
+mod openclaw;
 mod respond;
 mod router;
 mod server;

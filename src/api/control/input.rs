@@ -42,7 +42,7 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
     let backend = on.backend(request.model.as_deref())?;
     let isolation = identity::isolation(headers)?;
     let workspace = on.workspace(headers)?;
-    let identity = Identity { key: on.key, unnamed: false }.isolated(isolation);
+    let identity = Identity { key: on.key, unnamed: false, boundary: None }.isolated(isolation);
     let turn = TurnRequest {
         backend,
         workspace,
