@@ -41,7 +41,7 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
     let input = text(request.input)?;
     let backend = on.backend(request.model.as_deref())?;
     let isolation = identity::isolation(headers)?;
-    let identity = Identity { key: on.key.clone(), unnamed: false }.isolated(isolation);
+    let identity = Identity { key: on.key.clone(), unnamed: false, boundary: None }.isolated(isolation);
     let turn = TurnRequest {
         backend,
         workspace: identity::workspace(headers, on.roots())?,
@@ -53,6 +53,10 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
         lingers: false,
         idempotency: None,
         renew: isolation == Isolation::Clean,
+        workspace_hint: None,
+        boundary: None,
+        keeps_thread: false,
+        retry: false,
     };
     let submitted = on.api.dispatch.start(&identity.key, turn).await?;
     let out = Submitted {
