@@ -20,7 +20,7 @@ pub use limits::Limits;
 pub use question::{AnsweredBy, Decision, FileChangeKind, Question};
 pub use tenant::{TenantLimits, Tenants};
 pub use turn::{
-    FinishReason, HistoryMessage, Idempotency, InterruptCause, Overrides, Role, TurnEnding, TurnOptions, TurnRequest,
-    Usage,
+    FinishReason, HistoryMessage, Idempotency, InterruptCause, Overrides, Retry, Role, TurnEnding, TurnOptions,
+    TurnRequest, Usage,
 };
 pub use workspace::WorkspaceRoot;

@@ -37,7 +37,16 @@ pub struct TurnRequest {
     /// The boundary is a compaction of the caller's own copy, so the thread goes on.
     pub keeps_thread: bool,
     /// The caller asks again for what it has asked for before, because it got no answer.
-    pub retry: bool,
+    pub retry: Option<Retry>,
+}
+
+/// How a caller asks again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// In the same words.
+    Same,
+    /// Without saying for what.
+    GoOn,
 }
 
 /// A request's name in its tenant, by the header `Idempotency-Key`.

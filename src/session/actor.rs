@@ -422,6 +422,9 @@ impl Actor {
         self.seq += 1;
         // Who asks for lines watches; the reader of the turn gets what the turn is.
         let is_raw = matches!(kind, EventKind::Raw(_));
+        if matches!(kind, EventKind::Ended(_)) && !self.readers.has_any(turn) {
+            self.journal.unread(turn);
+        }
         let logged = self.journal.append(Event { seq: self.seq, turn, kind });
         if !is_raw {
             self.readers.deliver(logged);

@@ -118,6 +118,11 @@ impl Readers {
         }
     }
 
+    /// Whether anybody reads the turn.
+    pub(super) fn has_any(&self, turn: TurnId) -> bool {
+        self.present.contains_key(&turn)
+    }
+
     /// Whether events wait for a slow reader.
     pub(super) fn holding(&self) -> bool {
         !self.held.is_empty()

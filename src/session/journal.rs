@@ -160,6 +160,15 @@ impl Journal {
         state.turns.iter().find(|view| view.id == turn).map(|view| state.with_answer(view))
     }
 
+    /// A session's newest turn, and what was said to begin it, as far as that is kept.
+    pub(super) fn last_turn(&self, key: &SessionKey) -> Option<(TurnView, Option<Arc<Logged>>)> {
+        let log = self.inner.logs.get(key)?.clone();
+        let state = log.lock();
+        let view = state.turns.back()?.clone();
+        let said = state.at(view.first_seq);
+        Some((view, said))
+    }
+
     /// A session's turns that are known, oldest first.
     pub fn turns(&self, key: &SessionKey) -> Vec<TurnView> {
         let Some(log) = self.inner.logs.get(key).map(|log| log.clone()) else { return Vec::new() };
@@ -206,6 +215,14 @@ impl Writer {
         let first_seq = self.log.progress.borrow().last + 1;
         self.inner.turns.insert(turn, Arc::downgrade(&self.log));
         self.log.lock().turns.push_back(TurnView::accepted(turn, self.log.key.clone(), backend, thread, first_seq));
+    }
+
+    /// A turn is about to end, and nobody reads it.
+    pub(super) fn unread(&self, turn: TurnId) {
+        let mut state = self.log.lock();
+        if let Some(view) = state.turns.iter_mut().rev().find(|view| view.id == turn) {
+            view.is_unread = true;
+        }
     }
 
     /// Writes an event down; the oldest ones of all give way.
@@ -311,14 +328,17 @@ impl Log {
 }
 
 impl LogState {
+    /// The event of that number, while it is kept.
+    fn at(&self, seq: u64) -> Option<Arc<Logged>> {
+        let first = self.events.front()?.seq;
+        let at = usize::try_from(seq.checked_sub(first)?).ok()?;
+        self.events.get(at).cloned()
+    }
+
     /// With what its ending says, while that is kept.
     fn with_answer(&self, view: &TurnView) -> TurnView {
         let mut view = view.clone();
-        let first = self.events.front().map_or(u64::MAX, |logged| logged.seq);
-        let ending = view.last_seq.filter(|_| view.ended_at.is_some()).and_then(|last| {
-            let at = usize::try_from(last.checked_sub(first)?).ok()?;
-            self.events.get(at).cloned()
-        });
+        let ending = view.last_seq.filter(|_| view.ended_at.is_some()).and_then(|last| self.at(last));
         view.ending = ending;
         view
     }

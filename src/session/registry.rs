@@ -14,8 +14,8 @@ use super::journal::{Journal, WatchError};
 use super::machine::{Act, Acted, After, Denial, Job, Policy, Refused};
 use super::names::{Claim, Names};
 use super::observer::Observer;
-use super::turns::TurnView;
-use crate::protocol::{SessionKey, TenantId, ThreadId, TurnId};
+use super::turns::{TurnStatus, TurnView};
+use crate::protocol::{EventKind, Retry, SessionKey, TenantId, ThreadId, TurnId};
 use crate::store::{SessionRecord, SessionStore};
 
 /// How often a submitter asks again when the task that it found was about to end. Each time there is a newer one; more
@@ -149,6 +149,12 @@ impl Registry {
     /// # Errors
     /// When the session does not take it, or another request has its name.
     pub async fn submit(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {
+        if let Some(retry) = job.request.retry
+            && let Some(turn) = self.repeated(key, retry, &job.request.input)
+            && let Some(accepted) = self.join(key.tenant(), turn).await
+        {
+            return Ok(accepted);
+        }
         let Some(name) = job.request.idempotency.clone() else { return self.submit_new(key, job).await };
         for _ in 0..MOVES_MAX {
             let claim = match self.inner.names.claim(key.tenant(), &name, job.turn) {
@@ -170,6 +176,18 @@ impl Registry {
             return submitted;
         }
         Err(Denial::Closing)
+    }
+
+    /// The turn that a retry means: the session's newest, if it is not over, or nobody has read its answer.
+    fn repeated(&self, key: &SessionKey, retry: Retry, input: &str) -> Option<TurnId> {
+        let (view, said) = self.inner.journal.last_turn(key)?;
+        let is_same = said.is_some_and(|said| matches!(&said.kind, EventKind::UserText(text) if text == input));
+        let is_meant = match view.status {
+            TurnStatus::Queued | TurnStatus::InProgress => is_same || retry == Retry::GoOn,
+            TurnStatus::Completed => retry == Retry::GoOn || (is_same && view.is_unread),
+            TurnStatus::Interrupted | TurnStatus::Failed => false,
+        };
+        is_meant.then_some(view.id)
     }
 
     /// Reads a turn that was accepted before, from its beginning; none when nothing is known of it.

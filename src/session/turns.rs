@@ -29,6 +29,8 @@ pub struct TurnView {
     pub first_seq: u64,
     /// The number of its last event so far.
     pub last_seq: Option<u64>,
+    /// Nobody read it when it ended.
+    pub is_unread: bool,
     /// Its ending, which is an event.
     pub ending: Option<Arc<Logged>>,
 }
@@ -80,6 +82,7 @@ impl TurnView {
             ended_at: None,
             first_seq,
             last_seq: None,
+            is_unread: false,
             ending: None,
         }
     }

@@ -56,7 +56,7 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
         workspace_hint: None,
         boundary: None,
         keeps_thread: false,
-        retry: false,
+        retry: None,
     };
     let submitted = on.api.dispatch.start(&identity.key, turn).await?;
     let out = Submitted {

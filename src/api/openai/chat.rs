@@ -15,7 +15,7 @@ use crate::api::router::Api;
 use crate::api::workspace::Roots;
 use crate::api::{body, idempotency, sse};
 use crate::dispatch::{Accepted, Denial, EventReader, Observer, Refusal};
-use crate::protocol::{EventKind, SessionKey, TenantId, TurnEnding, TurnRequest};
+use crate::protocol::{EventKind, Retry, SessionKey, TenantId, TurnEnding, TurnRequest};
 use crate::wire::openai::ChatRequest;
 
 /// A body larger than this takes so long to read that others would notice.
@@ -47,9 +47,11 @@ pub(in crate::api) async fn chat(
     let is_stream = request.stream.unwrap_or(false);
     let with_events = identity::wants_events(headers)? && is_stream;
     let idempotency = idempotency::name(headers, &identity, digest)?;
-    let usage = if reading.turn { Shown::input_alone(&conversation.input) } else { Shown::Whole };
+    let input = conversation.input;
+    let usage = if reading.turn { Shown::input_alone(&input) } else { Shown::Whole };
     let turn = TurnRequest {
-        lingers: idempotency.is_some(),
+        // OpenClaw comes back seconds after it has lost a connection.
+        lingers: idempotency.is_some() || reading.turn,
         idempotency,
         backend,
         workspace: identity::workspace(headers, roots)?,
@@ -58,12 +60,12 @@ pub(in crate::api) async fn chat(
         thread: if reading.beside { None } else { identity::thread(headers)? },
         instructions: conversation.instructions,
         history: conversation.history,
-        input: conversation.input,
         unnamed: identity.unnamed,
         renew: isolation == Isolation::Clean,
         boundary: identity.boundary,
         keeps_thread: reading.compacted,
-        retry: reading.retry,
+        retry: reading.retry.then(|| if openclaw::goes_on(&input) { Retry::GoOn } else { Retry::Same }),
+        input,
     };
     let (key, accepted) = submit(api, identity.key, turn).await?;
 

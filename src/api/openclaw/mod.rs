@@ -30,3 +30,4 @@ mod text;
 pub(super) use affinity::Affinity;
 pub(super) use reading::{Reading, read};
 pub(super) use side::Signs;
+pub(super) use text::is_continue as goes_on;

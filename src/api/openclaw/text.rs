@@ -33,7 +33,7 @@ pub(super) fn is_compacted(text: &str) -> bool {
 }
 
 /// Whether the text is nothing but the request to go on.
-pub(super) fn is_continue(text: &str) -> bool {
+pub(in crate::api) fn is_continue(text: &str) -> bool {
     text.starts_with(CONTINUE) && !text.trim_end().contains('\n')
 }
 

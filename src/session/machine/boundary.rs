@@ -139,5 +139,5 @@ fn crosses(boundary: Option<u64>, job: &Job) -> bool {
 /// Whether nothing came before the job in its caller's conversation. One that begins with a lower count is a new one, for
 /// the count starts again with each of the caller's sessions; one that goes on is left over from before.
 fn begins(job: &Job) -> bool {
-    job.request.history.is_empty() && !job.request.keeps_thread && !job.request.retry
+    job.request.history.is_empty() && !job.request.keeps_thread && job.request.retry.is_none()
 }

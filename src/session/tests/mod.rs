@@ -91,7 +91,7 @@ impl World {
             renew: false,
             boundary: None,
             keeps_thread: false,
-            retry: false,
+            retry: None,
         };
         let (spec, driver) = (Arc::new(self.spec.clone()), Arc::new(self.driver.clone()));
         let directory = PathBuf::from("/srv");

@@ -206,3 +206,49 @@ async fn what_is_not_supported_says_what_to_configure() {
     assert_eq!(refusal.param.as_deref(), Some("messages[1].content[1].type"));
     assert!(daemon.stand_in_turns().is_empty());
 }
+
+/// The session of the retries, whose last message is the user's or a note of OpenClaw's about it.
+const RETRIED: &str = "9c0b0a5e-0000-4000-8000-000000000001";
+
+#[tokio::test]
+async fn a_retry_joins_the_turn_that_still_runs() {
+    let daemon = daemon().await;
+    let gate = daemon.gate("gate");
+    let script = format!("::say one\n{}\n::say two", gate.hold());
+    let first = Recorded::load(&daemon, "affinity-turn1").of_session(RETRIED, Some(0)).replace("hello", &script);
+    let mut lost = first.stream(&daemon).await;
+    lost.first_text().await;
+    let turn = lost.header("x-turnmux-turn").unwrap().to_owned();
+    drop(lost);
+    daemon.logged("the reader of a turn has left", 1).await;
+
+    let retry = Recorded::load(&daemon, "idle-retry").of_session(RETRIED, Some(0)).replace("hello", &script);
+    let mut again = retry.stream(&daemon).await;
+    assert_eq!((again.header("x-turnmux-turn"), again.header("x-turnmux-joined")), (Some(&*turn), Some("true")));
+    assert_eq!(again.first_text().await, "one");
+    gate.open();
+    assert_eq!(again.rest().await.0, "two");
+    assert_eq!(daemon.stand_in_turns().len(), 1, "it ran once");
+}
+
+#[tokio::test]
+async fn a_retry_gets_the_answer_that_nobody_read() {
+    let daemon = daemon().await;
+    let gate = daemon.gate("gate");
+    let script = format!("::say one\n{}\n::say two", gate.hold());
+    let first = Recorded::load(&daemon, "affinity-turn1").of_session(RETRIED, Some(0)).replace("hello", &script);
+    let mut lost = first.stream(&daemon).await;
+    lost.first_text().await;
+    let path = format!("/v1/turns/{}/events", lost.header("x-turnmux-turn").unwrap());
+    drop(lost);
+    daemon.logged("the reader of a turn has left", 1).await;
+    gate.open();
+    daemon.client.watch(&path).await.until("turn_completed").await;
+
+    let retry = Recorded::load(&daemon, "idle-retry").of_session(RETRIED, Some(0)).replace("hello", &script);
+    let again = retry.stream(&daemon).await;
+    assert_eq!(again.header("x-turnmux-joined"), Some("true"));
+    drop(again);
+    assert_eq!(retry.answer(&daemon).await, "onetwo", "as often as it is asked for");
+    assert_eq!(daemon.stand_in_turns().len(), 1, "it ran once");
+}

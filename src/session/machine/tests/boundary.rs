@@ -118,7 +118,7 @@ fn what_is_left_over_from_an_earlier_conversation_is_refused() {
     let mut bench = idle_at_0();
     bench.submit_job(job_at("b", 3));
     let mut retry = job_at("c", 2);
-    retry.request.retry = true;
+    retry.request.retry = Some(crate::protocol::Retry::Same);
     assert_eq!(bench.submit_job(retry), ["deny c: EarlierConversation"]);
 }
 

@@ -323,7 +323,7 @@ fn job(input: &str) -> Job {
         renew: false,
         boundary: None,
         keeps_thread: false,
-        retry: false,
+        retry: None,
     };
     let driver = Arc::new(Planner("planner"));
     let directory = PathBuf::from("/srv/default");
