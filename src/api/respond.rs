@@ -226,7 +226,10 @@ impl From<Denial> for ApiError {
                 param: Some("Idempotency-Key".into()),
                 ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", message)
             },
-            Denial::OtherDriver { .. } | Denial::OtherDirectory { .. } | Denial::OtherThread { .. } => {
+            Denial::OtherDriver { .. }
+            | Denial::OtherDirectory { .. }
+            | Denial::OtherThread { .. }
+            | Denial::EarlierConversation { .. } => {
                 Self { repeatable: false, ..Self::new(StatusCode::CONFLICT, "session_conflict", message) }
             }
         }

@@ -91,7 +91,7 @@ impl Local {
             return Err(no_thread(thread).into());
         }
         let driver = self.catalog.get(&spec.driver)?;
-        let directory = self.directory(key, spec, request.workspace.clone());
+        let directory = self.directory(key, spec, request.workspace.clone(), request.workspace_hint.clone());
         // Said before any promise is made: a caller that streams gets a real status for what can be known now. A process
         // that runs has answered the question, and looking a program up costs a warm turn some system calls per folder.
         if !self.registry.has_process(key) {
@@ -116,10 +116,17 @@ impl Local {
         BackendView { id: spec.id.clone(), driver: spec.driver.clone(), note, trouble }
     }
 
-    fn directory(&self, key: &SessionKey, spec: &BackendSpec, wanted: Option<PathBuf>) -> PathBuf {
+    fn directory(
+        &self,
+        key: &SessionKey,
+        spec: &BackendSpec,
+        wanted: Option<PathBuf>,
+        hint: Option<PathBuf>,
+    ) -> PathBuf {
         let agent = self.config.agents.get(key.agent());
         wanted
             .or_else(|| agent.and_then(|agent| agent.workspace.clone()))
+            .or(hint)
             .or_else(|| spec.workspace.clone())
             .unwrap_or_else(|| self.config.directory.clone())
     }
@@ -173,7 +180,7 @@ impl Dispatch for Local {
                 return Err(no_thread(&thread).into());
             }
             let driver = self.catalog.get(&spec.driver)?;
-            let directory = self.directory(key, spec, workspace);
+            let directory = self.directory(key, spec, workspace, None);
             let first = SessionRecord::first(key, spec.id.clone(), driver.name(), directory.clone());
             let (backend, driver) = (spec.id.clone(), driver.name().to_owned());
             let act = Act::Adopt { thread, backend, driver, directory };

@@ -13,6 +13,8 @@ pub struct TurnRequest {
     pub backend: BackendId,
     /// Where the agent is to run, where the caller says so.
     pub workspace: Option<PathBuf>,
+    /// Where the agent of a new conversation may run, where neither the caller nor the agent's configuration says more.
+    pub workspace_hint: Option<PathBuf>,
     /// A thread that the agent already knows and that the session is to go on with.
     pub thread: Option<ThreadId>,
     /// What the caller's system messages say.
@@ -29,6 +31,13 @@ pub struct TurnRequest {
     pub idempotency: Option<Idempotency>,
     /// True when the turn is to find a clean context: the session begins a new thread with it.
     pub renew: bool,
+    /// How often the caller has begun its conversation anew or compacted it, where it counts: with another number than
+    /// before the session's thread is given up when this turn's time has come.
+    pub boundary: Option<u64>,
+    /// The boundary is a compaction of the caller's own copy, so the thread goes on.
+    pub keeps_thread: bool,
+    /// The caller asks again for what it has asked for before, because it got no answer.
+    pub retry: bool,
 }
 
 /// A request's name in its tenant, by the header `Idempotency-Key`.

@@ -104,6 +104,7 @@ mod tests {
             directory: "/".into(),
             instructions: None,
             generation: 0,
+            boundary: None,
             seq: 0,
             turns: 0,
             answered: false,

@@ -20,8 +20,10 @@ pub struct SessionRecord {
     pub directory: PathBuf,
     /// The system prompt that the thread goes by.
     pub instructions: Option<String>,
-    /// How often the session was reset.
+    /// How often the session was given a new thread in place of the one it had.
     pub generation: u64,
+    /// The caller's count of conversations that the thread belongs to, where the caller counts.
+    pub boundary: Option<u64>,
     /// The number of its last event.
     pub seq: u64,
     /// Turns that reached the agent.
@@ -49,6 +51,7 @@ impl SessionRecord {
             directory,
             instructions: None,
             generation: 0,
+            boundary: None,
             seq: 0,
             turns: 0,
             answered: false,

@@ -53,6 +53,10 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
         lingers: false,
         idempotency: None,
         renew: isolation == Isolation::Clean,
+        workspace_hint: None,
+        boundary: None,
+        keeps_thread: false,
+        retry: false,
     };
     let submitted = on.api.dispatch.start(&identity.key, turn).await?;
     let out = Submitted {

@@ -20,7 +20,7 @@ struct SessionOut {
     driver: String,
     thread: Option<String>,
     directory: String,
-    /// How often it was reset.
+    /// How often it was given a new thread in place of the one it had.
     generation: u64,
     /// Turns that reached the agent.
     turns: u64,

@@ -49,12 +49,16 @@ pub(in crate::api) async fn chat(
         idempotency,
         backend,
         workspace: identity::workspace(headers, roots)?,
+        workspace_hint: None,
         thread: identity::thread(headers)?,
         instructions: conversation.instructions,
         history: conversation.history,
         input: conversation.input,
         unnamed: identity.unnamed,
         renew: isolation == Isolation::Clean,
+        boundary: None,
+        keeps_thread: false,
+        retry: false,
     };
     let accepted = api.dispatch.submit(&identity.key, turn).await?;
 

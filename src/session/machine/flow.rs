@@ -43,7 +43,7 @@ impl Machine {
         if !matches!(self.state, State::Waiting { .. }) {
             return;
         }
-        self.renew();
+        self.enter();
         let Some(job) = self.queue.front() else {
             return self.unwait(now);
         };
@@ -78,18 +78,17 @@ impl Machine {
 
     /// Gives the turn at the front to the agent, or ends the process where the turn needs another one.
     fn begin(&mut self, now: Instant) {
-        if self.renew() {
-            self.out.push(Effect::MarkIdle(false));
+        self.out.push(Effect::MarkIdle(false));
+        if self.enter() {
             return self.stop(now);
         }
-        let (Some(job), Some(attached)) = (self.queue.front(), &self.attached) else { return };
+        let (Some(job), Some(attached)) = (self.queue.front(), &self.attached) else { return self.settle(now) };
         let wanted = self.wanted(job);
         let plan = if same_process(&attached.spec, &job.spec) {
             job.driver.plan(&attached.options, &wanted)
         } else {
             Plan::Restart
         };
-        self.out.push(Effect::MarkIdle(false));
         match plan {
             Plan::Live => {}
             Plan::Restart => return self.stop(now),
@@ -118,25 +117,6 @@ impl Machine {
         }
         let command = self.command(CommandKind::StartTurn { turn, input, options: wanted });
         self.state = State::Active(Active { turn, command, begun: false, since: now, last: now, reader_gone, lingers });
-    }
-
-    /// Takes the session's thread away, as a reset does, where the turn at the front wants a clean context. True when there
-    /// was one, which the process has in its head.
-    fn renew(&mut self) -> bool {
-        let Some(job) = self.queue.front_mut() else { return false };
-        if !std::mem::take(&mut job.request.renew) || self.record.thread.is_none() {
-            return false;
-        }
-        self.record.thread = None;
-        self.record.answered = false;
-        self.record.instructions = None;
-        self.record.generation += 1;
-        if let Some(attached) = &mut self.attached {
-            // Its process is on its way out; what comes in meanwhile belongs to the next one.
-            attached.thread = self.planned.clone();
-        }
-        self.out.push(Effect::Save(self.record.clone()));
-        true
     }
 
     /// What the turn wants in force. Instructions that a caller leaves out stay as they were.

@@ -4,27 +4,25 @@ use std::time::Instant;
 
 use super::core::State;
 use super::{After, Denial, Effect, Job, Machine};
-use crate::protocol::{EventKind, WaitReason};
+use crate::protocol::{EventKind, ThreadId, WaitReason};
 
 impl Machine {
     pub(super) fn submit(&mut self, now: Instant, job: Job) {
         let turn = job.turn;
-        if let Err(denial) = self.admit(&job) {
-            self.out.push(Effect::Deny { turn, denial });
-            return;
-        }
+        let thread = match self.admit(&job) {
+            Ok(thread) => thread,
+            Err(denial) => {
+                self.out.push(Effect::Deny { turn, denial });
+                return;
+            }
+        };
         if !self.bound() {
-            self.record.thread.clone_from(&job.request.thread);
-            // Whoever names a thread means one with something in it.
-            self.record.answered = job.request.thread.is_some();
-            self.record.directory.clone_from(&job.directory);
-            job.driver.name().clone_into(&mut self.record.driver);
+            self.bind(&job);
         }
         self.record.backend = job.spec.id.clone();
         self.record.unnamed &= job.request.unnamed;
         self.end_lingering(now);
         self.out.push(Effect::Save(self.record.clone()));
-        let thread = if job.request.renew { &self.planned } else { self.thread() }.clone();
         self.out.push(Effect::Accept { turn, thread });
         self.queue.push_back(job);
         self.settle(now);
@@ -33,25 +31,20 @@ impl Machine {
         }
     }
 
-    fn admit(&self, job: &Job) -> Result<(), Denial> {
+    /// The thread that the job will belong to, as far as is known.
+    fn admit(&self, job: &Job) -> Result<ThreadId, Denial> {
         self.alive()?;
         if self.queue.len() >= self.policy.queue_max {
             return Err(Denial::QueueFull { queue_max: self.policy.queue_max });
         }
-        if self.bound() && job.request.thread.as_ref().is_some_and(|wanted| wanted != self.thread()) {
-            return Err(Denial::OtherThread { bound: self.thread().clone() });
+        let Some(settled) = self.settled_for(job)? else {
+            return Ok(job.request.thread.clone().unwrap_or_else(|| self.planned.clone()));
+        };
+        match settled.refuse(job) {
+            Some(denial) => Err(denial),
+            None if job.request.renew => Ok(self.planned.clone()),
+            None => Ok(settled.thread.clone()),
         }
-        if self.bound() && job.driver.name() != self.record.driver {
-            return Err(Denial::OtherDriver {
-                bound: self.record.driver.clone(),
-                wanted: job.spec.id.to_string(),
-                driver: job.driver.name().to_owned(),
-            });
-        }
-        if self.bound() && job.request.workspace.as_ref().is_some_and(|wanted| *wanted != self.record.directory) {
-            return Err(Denial::OtherDirectory { bound: self.record.directory.clone() });
-        }
-        Ok(())
     }
 
     /// Whether the session takes anything at all.
@@ -63,10 +56,5 @@ impl Machine {
             (Some(After::Close), _) | (_, State::Closed) => Err(Denial::Closing),
             _ => Ok(()),
         }
-    }
-
-    /// Whether the session's thread, driver and directory are settled: it has a thread, or is about to.
-    pub(super) fn bound(&self) -> bool {
-        self.record.thread.is_some() || self.attached.is_some() || !self.queue.is_empty()
     }
 }

@@ -103,6 +103,15 @@ pub enum Denial {
         /// The session's directory.
         bound: PathBuf,
     },
+    /// The session's conversation has begun anew since.
+    #[error(
+        "this session is at boundary {known} of its caller's conversation, and the request continues an earlier one; name \
+         another session for it"
+    )]
+    EarlierConversation {
+        /// The newest boundary that was seen.
+        known: u64,
+    },
     /// The session has another thread.
     #[error(
         "this session already has thread {bound}; reset it (POST /v1/chat/session/reset) before it takes up another"

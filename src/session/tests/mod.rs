@@ -80,6 +80,7 @@ impl World {
         let request = TurnRequest {
             backend: self.spec.id.clone(),
             workspace: None,
+            workspace_hint: None,
             thread: None,
             instructions: None,
             history: Vec::new(),
@@ -88,6 +89,9 @@ impl World {
             lingers: false,
             idempotency: None,
             renew: false,
+            boundary: None,
+            keeps_thread: false,
+            retry: false,
         };
         let (spec, driver) = (Arc::new(self.spec.clone()), Arc::new(self.driver.clone()));
         let directory = PathBuf::from("/srv");

@@ -5,6 +5,7 @@
 
 mod acting;
 mod asking;
+mod boundary;
 mod ends;
 mod limits;
 mod lingers;
@@ -278,6 +279,7 @@ fn record() -> SessionRecord {
         directory: "/srv/default".into(),
         instructions: None,
         generation: 0,
+        boundary: None,
         seq: 0,
         turns: 0,
         answered: false,
@@ -310,6 +312,7 @@ fn job(input: &str) -> Job {
     let request = TurnRequest {
         backend: spec.id.clone(),
         workspace: None,
+        workspace_hint: None,
         thread: None,
         instructions: None,
         history: Vec::new(),
@@ -318,6 +321,9 @@ fn job(input: &str) -> Job {
         lingers: false,
         idempotency: None,
         renew: false,
+        boundary: None,
+        keeps_thread: false,
+        retry: false,
     };
     let driver = Arc::new(Planner("planner"));
     let directory = PathBuf::from("/srv/default");

@@ -15,7 +15,7 @@ use crate::protocol::{Decision, HistoryMessage, InterruptCause, Permission, Ques
 /// Something that happens. The numbers are choices among what is possible at that moment.
 #[derive(Debug, Clone, Copy)]
 enum Op {
-    Submit { thread: u8, history: bool, backend: u8, unnamed: bool, instructions: u8 },
+    Submit { thread: u8, history: bool, backend: u8, unnamed: bool, instructions: u8, boundary: u8 },
     Start { renew: bool },
     Act(u8),
     Listening(bool),
@@ -41,9 +41,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(After::ShutdownNow),
     ];
     prop_oneof![
-        6 => (any::<u8>(), any::<bool>(), any::<u8>(), any::<bool>(), any::<u8>()).prop_map(
-            |(thread, history, backend, unnamed, instructions)| Op::Submit {
-                thread, history, backend, unnamed, instructions
+        6 => (any::<u8>(), any::<bool>(), any::<u8>(), any::<bool>(), any::<u8>(), any::<u8>()).prop_map(
+            |(thread, history, backend, unnamed, instructions, boundary)| Op::Submit {
+                thread, history, backend, unnamed, instructions, boundary
             }
         ),
         2 => any::<bool>().prop_map(|renew| Op::Start { renew }),
@@ -107,8 +107,14 @@ proptest! {
 impl World {
     fn apply(&mut self, op: Op) {
         match op {
-            Op::Submit { thread, history, backend, unnamed, instructions } => {
-                let job = self.job(thread, history, backend, unnamed, instructions);
+            Op::Submit { thread, history, backend, unnamed, instructions, boundary } => {
+                let mut job = self.job(thread, history, backend, unnamed, instructions);
+                job.request.boundary = (boundary % 4 != 0).then_some(u64::from(boundary / 64));
+                job.request.keeps_thread = boundary % 4 == 1;
+                if job.request.boundary.is_some() && job.request.thread != self.machine.record().thread {
+                    // A thread that was promised and never begun cannot be what a new conversation goes on with.
+                    job.request.thread.take_if(|named| !named.as_str().starts_with("0000"));
+                }
                 let turn = job.turn;
                 self.jobs.insert(turn, job.clone());
                 self.feed(Input::Submit(Box::new(job)));

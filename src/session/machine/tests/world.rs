@@ -206,6 +206,10 @@ impl World {
                 if let Some(wanted) = job.request.thread.as_ref().filter(|wanted| wanted.as_str().starts_with("0000")) {
                     assert_eq!(agent.thread, *wanted, "a turn runs in the thread that it names");
                 }
+                if job.request.boundary.is_some() {
+                    assert_eq!(self.machine.record().boundary, job.request.boundary, "and in its own conversation");
+                }
+                assert_eq!(job.driver.name(), self.machine.record().driver, "by the driver whose thread it is");
                 let told = input.preface.iter().any(|block| block.contains("<conversation_so_far>"));
                 assert!(!told || (agent.new && !job.request.history.is_empty()));
                 if agent.given == 0 && agent.new && before.thread.is_none() {
