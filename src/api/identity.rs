@@ -4,57 +4,92 @@
 //! 2. OpenClaw's: `x-openclaw-agent-id` and `x-openclaw-chat-id`, its session affinity (`x-session-affinity`, `session_id`,
 //!    the body's `prompt_cache_key`) as the chat;
 //! 3. the body's `user`, as the agent;
-//! 4. none: a fresh session that nobody has used before.
+//! 4. what the texts of a request of OpenClaw's say (`openclaw`);
+//! 5. none: a fresh session that nobody has used before.
 //!
 //! The halves are looked for apart, so a chat from one rule can join an agent from a later one. With a key the session is
 //! the truth: only what follows the last assistant message is sent.
 
 use hyper::HeaderMap;
 
+use super::openclaw::Reading;
 use super::respond::ApiError;
 use super::workspace::{self, Roots};
 use crate::protocol::{IdError, SessionKey, TenantId, ThreadId};
 
-/// The headers that name a chat, in the order in which they count. OpenClaw sends the last two with
-/// `compat.sendSessionAffinityHeaders`: `<session id>:<n>`, where n grows with each `/new`, which is a new conversation.
-const CHAT_HEADERS: [&str; 4] = ["x-turnmux-chat-id", "x-openclaw-chat-id", "x-session-affinity", "session_id"];
+/// The headers that name a chat, in the order in which they count.
+const CHAT_HEADERS: [&str; 2] = ["x-turnmux-chat-id", "x-openclaw-chat-id"];
+/// What follows them. OpenClaw sends these with `compat.sendSessionAffinityHeaders`.
+const AFFINITY_HEADERS: [&str; 2] = ["x-session-affinity", "session_id"];
 const AGENT_HEADERS: [&str; 2] = ["x-turnmux-agent-id", "x-openclaw-agent-id"];
 const WORKSPACE_HEADERS: [&str; 2] = ["x-turnmux-workspace", "x-openclaw-workspace"];
-
-/// What of a request's body says whose session it is.
-pub(super) struct BodyHints<'a> {
-    /// `user`.
-    pub(super) user: Option<&'a str>,
-    /// `prompt_cache_key`.
-    pub(super) prompt_cache_key: Option<&'a str>,
-}
 
 /// The session, and whether anybody named it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) key: SessionKey,
     pub(super) unnamed: bool,
+    /// The caller's count of its conversations under this name.
+    pub(super) boundary: Option<u64>,
 }
 
-/// Finds the session.
-pub(super) fn identify(tenant: TenantId, headers: &HeaderMap, body: &BodyHints<'_>) -> Result<Identity, ApiError> {
+impl Identity {
+    /// A session that nobody has used before.
+    fn fresh(tenant: TenantId) -> Self {
+        Self { key: SessionKey::fresh(tenant), unnamed: true, boundary: None }
+    }
+
+    /// The same, less what the turn is not to see.
+    pub(super) fn isolated(self, isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::Fresh => Self { key: self.key.beside(), unnamed: true, boundary: None },
+            Isolation::Session | Isolation::Clean => self,
+        }
+    }
+}
+
+/// Finds the session. `user` is the body's.
+pub(super) fn identify(
+    tenant: TenantId,
+    headers: &HeaderMap,
+    user: Option<&str>,
+    reading: &Reading,
+) -> Result<Identity, ApiError> {
     const WHOLE: &str = "x-turnmux-session";
     let invalid = |what: &str, error: &IdError| ApiError::field(what, "invalid_session", format!("`{what}`: {error}"));
     if let Some(whole) = header(headers, WHOLE)? {
         let key = SessionKey::parse(tenant, whole).map_err(|error| invalid(WHOLE, &error))?;
-        return Ok(Identity { key, unnamed: false });
+        return Ok(Identity { key, unnamed: false, boundary: None });
     }
-    let given = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
-    let chat = first(headers, &CHAT_HEADERS)?.or(given(body.prompt_cache_key).map(|key| ("prompt_cache_key", key)));
-    let agent = first(headers, &AGENT_HEADERS)?.or(given(body.user).map(|user| ("user", user)));
-    if chat.is_none() && agent.is_none() {
-        return Ok(Identity { key: SessionKey::fresh(tenant), unnamed: true });
-    }
+    let affinity = reading.affinity.as_ref();
+    let chat =
+        first(headers, &CHAT_HEADERS)?.or_else(|| affinity.map(|affinity| (affinity.source, affinity.id.clone())));
+    let user = user.filter(|user| !user.is_empty()).map(|user| ("user", user.to_owned()));
+    let agent = first(headers, &AGENT_HEADERS)?.or(user);
+    // A chat that the operator names has its own life, whatever OpenClaw counts.
+    let counted = affinity.filter(|_| chat.as_ref().is_some_and(|(what, _)| *what != CHAT_HEADERS[0]));
+    let boundary = counted.and_then(|affinity| affinity.boundary);
+
     let what = chat.as_ref().or(agent.as_ref()).map_or("user", |(what, _)| what);
-    let text = |half: &Option<(&'static str, String)>| half.as_ref().map(|(_, text)| text.clone());
-    let key = SessionKey::new(tenant, text(&agent).as_deref(), text(&chat).as_deref())
-        .map_err(|error| invalid(what, &error))?;
-    Ok(Identity { key, unnamed: false })
+    let text = |half: Option<(&'static str, String)>| half.map(|(_, text)| text);
+    let (agent, chat) = (text(agent), text(chat));
+    let hinted =
+        |said: Option<String>, hint: &Option<String>| said.or_else(|| hint.clone().filter(|hint| is_half(hint)));
+    let (agent, chat) = (hinted(agent, &reading.agent), hinted(chat, &reading.chat));
+    if chat.is_none() && agent.is_none() {
+        return Ok(Identity::fresh(tenant));
+    }
+    let key = SessionKey::new(tenant, agent.as_deref(), chat.as_deref()).map_err(|error| invalid(what, &error))?;
+    Ok(Identity { key, unnamed: false, boundary })
+}
+
+/// What the client calls its session for the sake of caches, and which header or field says so.
+pub(super) fn affinity(
+    headers: &HeaderMap,
+    prompt_cache_key: Option<&str>,
+) -> Result<Option<(&'static str, String)>, ApiError> {
+    let key = prompt_cache_key.filter(|key| !key.is_empty());
+    Ok(first(headers, &AFFINITY_HEADERS)?.or_else(|| key.map(|key| ("prompt_cache_key", key.to_owned()))))
 }
 
 /// The workspace that the request names.
@@ -94,14 +129,9 @@ pub(super) fn isolation(headers: &HeaderMap) -> Result<Isolation, ApiError> {
     }
 }
 
-impl Identity {
-    /// The same, less what the turn is not to see.
-    pub(super) fn isolated(self, isolation: Isolation) -> Self {
-        match isolation {
-            Isolation::Fresh => Self { key: self.key.beside(), unnamed: true },
-            Isolation::Session | Isolation::Clean => self,
-        }
-    }
+/// The workspace that the request's text names, where it may be used: a text is no reason for a refusal.
+pub(super) fn workspace_hint(reading: &Reading, roots: Roots<'_>) -> Option<std::path::PathBuf> {
+    workspace::allowed(reading.workspace.as_deref()?, "Working directory", roots).ok()
 }
 
 /// The agent's thread that the session is to go on with.
@@ -135,6 +165,11 @@ fn first(headers: &HeaderMap, names: &[&'static str]) -> Result<Option<(&'static
     Ok(None)
 }
 
+/// Whether a text that nobody vouches for could be half of a key, and nothing else.
+fn is_half(text: &str) -> bool {
+    !text.contains("::") && SessionKey::new(TenantId::local(), Some(text), None).is_ok()
+}
+
 /// A header's value; an empty one counts as none.
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
     let Some(value) = headers.get(name) else { return Ok(None) };
@@ -145,12 +180,22 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Api
 
 #[cfg(test)]
 mod tests {
+    use super::super::openclaw::Affinity;
     use super::*;
 
+    fn map(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(n, v)| ((*n).parse().unwrap(), v.parse().unwrap())).collect()
+    }
+
+    fn found(pairs: &[(&'static str, &str)], user: Option<&str>, cache: Option<&str>, hints: Reading) -> Identity {
+        let headers = map(pairs);
+        let affinity = affinity(&headers, cache).unwrap();
+        let affinity = affinity.map(|(source, value)| Affinity::read(source, value, hints.turn));
+        identify(TenantId::local(), &headers, user, &Reading { affinity, ..hints }).unwrap()
+    }
+
     fn key(pairs: &[(&'static str, &str)], user: Option<&str>, cache: Option<&str>) -> String {
-        let headers: HeaderMap = pairs.iter().map(|(n, v)| ((*n).parse().unwrap(), v.parse().unwrap())).collect();
-        let hints = BodyHints { user, prompt_cache_key: cache };
-        let found = identify(TenantId::local(), &headers, &hints).unwrap();
+        let found = found(pairs, user, cache, Reading::default());
         if found.unnamed { "unnamed".into() } else { found.key.to_string() }
     }
 
@@ -173,26 +218,51 @@ mod tests {
         assert_eq!(key(&[("x-turnmux-session", " ")], Some(""), Some("")), "unnamed");
     }
 
+    /// A turn of OpenClaw's whose texts say this.
+    fn said(agent: &str, chat: &str) -> Reading {
+        Reading { turn: true, agent: Some(agent.into()), chat: Some(chat.into()), ..Reading::default() }
+    }
+
     #[test]
-    fn a_higher_boundary_of_openclaw_is_another_conversation() {
-        let at = |value| key(&[("x-openclaw-agent-id", "main"), ("x-session-affinity", value)], None, None);
-        assert_ne!(at("20935dbb:0"), at("20935dbb:1"));
+    fn what_a_text_says_counts_only_where_no_header_says_so() {
+        let key = |pairs: &[(&'static str, &str)], user, hints| found(pairs, user, None, hints).key.to_string();
+        assert_eq!(key(&[], None, said("ops", "agent:ops:main")), "ops::agent:ops:main");
+        assert_eq!(key(&[], Some("u"), said("ops", "chat")), "u::chat");
+        let headers = [("x-turnmux-agent-id", "a"), ("x-session-affinity", "id:0")];
+        assert_eq!(key(&headers, None, said("ops", "chat")), "a::id");
+        assert_eq!(key(&headers[1..], None, said("ops", "chat")), "ops::id");
+        assert_eq!(key(&[("x-turnmux-session", "a::b")], None, said("ops", "chat")), "a::b");
+    }
+
+    #[test]
+    fn a_text_that_could_be_no_key_is_no_hint() {
+        assert!(found(&[], None, None, said(&"x".repeat(600), "a::b")).unnamed);
+        assert_eq!(found(&[], None, None, said("a\u{7}", "chat")).key.to_string(), "default::chat");
+    }
+
+    #[test]
+    fn the_count_is_no_part_of_the_name() {
+        let at = |pairs: &[(&'static str, &str)]| {
+            let found = found(pairs, None, None, Reading { turn: true, ..Reading::default() });
+            (found.key.to_string(), found.boundary)
+        };
+        assert_eq!(at(&[("x-session-affinity", "id:3")]), ("default::id".into(), Some(3)));
+        assert_eq!(at(&[("x-openclaw-chat-id", "c"), ("session_id", "id:3")]), ("default::c".into(), Some(3)));
+        // What the operator names may serve several of OpenClaw's sessions, each with a count of its own.
+        assert_eq!(at(&[("x-turnmux-chat-id", "c"), ("session_id", "id:3")]), ("default::c".into(), None));
+        assert_eq!(at(&[("x-turnmux-session", "a::c"), ("session_id", "id:3")]), ("a::c".into(), None));
     }
 
     #[test]
     fn nameless_requests_do_not_share_a_session() {
-        let headers = HeaderMap::new();
-        let hints = BodyHints { user: None, prompt_cache_key: None };
-        let fresh = || identify(TenantId::local(), &headers, &hints).unwrap();
+        let fresh = || found(&[], None, None, Reading::default());
         assert_ne!(fresh().key, fresh().key);
     }
 
     #[test]
     fn what_is_no_key_is_refused_by_name() {
-        let headers: HeaderMap =
-            [("x-turnmux-session".parse().unwrap(), "x".repeat(600).parse().unwrap())].into_iter().collect();
-        let hints = BodyHints { user: None, prompt_cache_key: None };
-        let error = identify(TenantId::local(), &headers, &hints).unwrap_err();
+        let headers = map(&[("x-turnmux-session", &"x".repeat(600))]);
+        let error = identify(TenantId::local(), &headers, None, &Reading::default()).unwrap_err();
         assert_eq!(error.body().error.param, Some("x-turnmux-session"));
     }
 }

@@ -8,6 +8,7 @@ mod idempotency;
 mod identity;
 mod openai;
 mod openapi;
+mod openclaw;
 mod respond;
 mod router;
 mod server;

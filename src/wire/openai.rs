@@ -214,6 +214,18 @@ pub struct UsageOut {
     /// The agent's estimate of the cost, in US dollars; not OpenAI's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
+    /// What the prompts really took, where the fields above tell of the request alone; not OpenAI's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turnmux: Option<TrueUsage>,
+}
+
+/// What the prompts of the agent's model took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TrueUsage {
+    /// All tokens of the prompts, cached ones included.
+    pub prompt_tokens: u64,
+    /// Those that were read from the cache.
+    pub cached_tokens: u64,
 }
 
 /// Of the prompts' tokens.

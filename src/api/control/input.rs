@@ -41,7 +41,7 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
     let input = text(request.input)?;
     let backend = on.backend(request.model.as_deref())?;
     let isolation = identity::isolation(headers)?;
-    let identity = Identity { key: on.key.clone(), unnamed: false }.isolated(isolation);
+    let identity = Identity { key: on.key.clone(), unnamed: false, boundary: None }.isolated(isolation);
     let turn = TurnRequest {
         backend,
         workspace: identity::workspace(headers, on.roots())?,

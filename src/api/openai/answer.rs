@@ -2,14 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::usage::Shown;
 use crate::api::control::EventOut;
 use crate::api::respond::ApiError;
 use crate::dispatch::Logged;
 use crate::protocol::{EventKind, FinishReason, TurnEnding, TurnId, Usage, WaitReason};
-use crate::wire::openai::UsageOut;
-use crate::wire::openai::{
-    AnswerMessage, Choice, Chunk, ChunkChoice, Completion, DeltaOut, Extra, Finish, PromptDetails,
-};
+use crate::wire::openai::{AnswerMessage, Choice, Chunk, ChunkChoice, Completion, DeltaOut, Extra, Finish};
 
 /// What all pieces of one answer share.
 #[derive(Debug)]
@@ -17,15 +15,16 @@ pub(in crate::api) struct Answering {
     id: String,
     created: u64,
     model: String,
+    usage: Shown,
     include_usage: bool,
     with_events: bool,
 }
 
 impl Answering {
     /// `with_events`: what has no place in OpenAI's format is told, too, in a field that its SDKs leave alone.
-    pub(super) fn new(turn: TurnId, model: String, include_usage: bool, with_events: bool) -> Self {
+    pub(super) fn new(turn: TurnId, model: String, usage: Shown, include_usage: bool, with_events: bool) -> Self {
         let id = format!("chatcmpl-{}", turn.uuid().simple());
-        Self { id, created: seconds_since_1970(), model, include_usage, with_events }
+        Self { id, created: seconds_since_1970(), model, usage, include_usage, with_events }
     }
 
     /// The whole answer.
@@ -48,7 +47,7 @@ impl Answering {
             created: self.created,
             model: &self.model,
             choices: [Choice { index: 0, message, finish_reason: finish.into(), logprobs: None }],
-            usage: usage.into(),
+            usage: self.usage.of(usage),
         }
     }
 
@@ -130,7 +129,7 @@ impl Answering {
         };
         self.delta(out, DeltaOut::default(), Some((*finish).into()), None);
         if self.include_usage {
-            let chunk = Chunk { no_choices: Some([]), usage: Some(usage.into()), ..self.chunk() };
+            let chunk = Chunk { no_choices: Some([]), usage: Some(self.usage.of(usage)), ..self.chunk() };
             data(out, &chunk);
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
@@ -180,18 +179,6 @@ impl From<FinishReason> for Finish {
             FinishReason::Stop => Self::Stop,
             FinishReason::Length => Self::Length,
             FinishReason::ContentFilter => Self::ContentFilter,
-        }
-    }
-}
-
-impl From<&Usage> for UsageOut {
-    fn from(usage: &Usage) -> Self {
-        Self {
-            prompt_tokens: usage.prompt_tokens(),
-            completion_tokens: usage.output_tokens,
-            total_tokens: usage.prompt_tokens() + usage.output_tokens,
-            prompt_tokens_details: PromptDetails { cached_tokens: usage.cache_read_tokens },
-            cost_usd: usage.cost_usd,
         }
     }
 }

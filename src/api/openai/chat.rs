@@ -7,12 +7,14 @@ use hyper::{HeaderMap, Response, StatusCode};
 use super::answer::Answering;
 use super::messages::{self, Conversation};
 use super::params;
-use crate::api::identity::{self, BodyHints, Isolation};
+use super::usage::Shown;
+use crate::api::identity::{self, Isolation};
+use crate::api::openclaw::{self, Reading, Signs};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
 use crate::api::workspace::Roots;
 use crate::api::{body, idempotency, sse};
-use crate::dispatch::{Accepted, EventReader, Observer};
+use crate::dispatch::{Accepted, Denial, EventReader, Observer, Refusal};
 use crate::protocol::{EventKind, SessionKey, TenantId, TurnEnding, TurnRequest};
 use crate::wire::openai::ChatRequest;
 
@@ -27,46 +29,49 @@ pub(in crate::api) async fn chat(
     bytes: Bytes,
 ) -> Result<Response<Body>, ApiError> {
     let digest = idempotency::digest(headers, &bytes);
-    let Asked { request, conversation, ignored } = if bytes.len() > LARGE_BYTES {
+    let Asked { request, conversation, reading, ignored } = if bytes.len() > LARGE_BYTES {
         // The other sessions are not to wait for it.
-        let read = tokio::task::spawn_blocking(move || read(&bytes)).await;
+        let headers = headers.clone();
+        let read = tokio::task::spawn_blocking(move || read(&headers, &bytes)).await;
         read.unwrap_or_else(|_| Err(ApiError::internal("the request could not be read")))?
     } else {
-        read(&bytes)?
+        read(headers, &bytes)?
     };
-    let hints = BodyHints { user: request.user.as_deref(), prompt_cache_key: request.prompt_cache_key.as_deref() };
     let roots = Roots::of(api.config.tenants.of(&tenant), &api.config.workspace_roots);
-    let isolation = identity::isolation(headers)?;
-    let identity = identity::identify(tenant.clone(), headers, &hints)?.isolated(isolation);
+    // What is asked beside a conversation has nothing to do in its session.
+    let isolation = if reading.beside { Isolation::Fresh } else { identity::isolation(headers)? };
+    let identity = identity::identify(tenant.clone(), headers, request.user.as_deref(), &reading)?.isolated(isolation);
     let model = request.model.as_deref().filter(|model| !model.is_empty());
     let backend = api.dispatch.resolve(&tenant, model, identity.key.agent())?;
     let shown = model.unwrap_or(backend.as_str()).to_owned();
     let is_stream = request.stream.unwrap_or(false);
     let with_events = identity::wants_events(headers)? && is_stream;
     let idempotency = idempotency::name(headers, &identity, digest)?;
+    let usage = if reading.turn { Shown::input_alone(&conversation.input) } else { Shown::Whole };
     let turn = TurnRequest {
         lingers: idempotency.is_some(),
         idempotency,
         backend,
         workspace: identity::workspace(headers, roots)?,
-        workspace_hint: None,
-        thread: identity::thread(headers)?,
+        workspace_hint: identity::workspace_hint(&reading, roots),
+        // And nothing in its thread.
+        thread: if reading.beside { None } else { identity::thread(headers)? },
         instructions: conversation.instructions,
         history: conversation.history,
         input: conversation.input,
         unnamed: identity.unnamed,
         renew: isolation == Isolation::Clean,
-        boundary: None,
-        keeps_thread: false,
-        retry: false,
+        boundary: identity.boundary,
+        keeps_thread: reading.compacted,
+        retry: reading.retry,
     };
-    let accepted = api.dispatch.submit(&identity.key, turn).await?;
+    let (key, accepted) = submit(api, identity.key, turn).await?;
 
     let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
-    let answering = Answering::new(accepted.turn, shown, include_usage, with_events);
-    let stamps = stamps(&identity.key, &accepted, ignored);
+    let answering = Answering::new(accepted.turn, shown, usage, include_usage, with_events);
+    let stamps = stamps(&key, &accepted, ignored);
     let mut response = if is_stream {
-        let listener = with_events.then(|| api.dispatch.watch(&identity.key, None).ok()).flatten();
+        let listener = with_events.then(|| api.dispatch.watch(&key, None).ok()).flatten();
         stream(api, answering, accepted.reader, listener)
     } else {
         whole(&answering, accepted.reader).await
@@ -75,19 +80,38 @@ pub(in crate::api) async fn chat(
     Ok(response)
 }
 
+/// Gives the turn to its session. What is left over from a conversation that was begun anew since, such as a late retry,
+/// would neither find that conversation there nor may it disturb the new one: it brings all it needs along, and is answered
+/// in a session of its own.
+async fn submit(api: &Api, key: SessionKey, turn: TurnRequest) -> Result<(SessionKey, Accepted), ApiError> {
+    let spare = turn.boundary.map(|_| turn.clone());
+    match (api.dispatch.submit(&key, turn).await, spare) {
+        (Err(Refusal::Denied(Denial::EarlierConversation { .. })), Some(spare)) => {
+            let key = key.beside();
+            let turn = TurnRequest { unnamed: true, boundary: None, thread: None, ..spare };
+            let accepted = api.dispatch.submit(&key, turn).await?;
+            Ok((key, accepted))
+        }
+        (accepted, _) => Ok((key, accepted?)),
+    }
+}
+
 /// What a request says.
 struct Asked {
     request: ChatRequest,
     conversation: Conversation,
+    reading: Reading,
     ignored: Option<String>,
 }
 
-fn read(bytes: &[u8]) -> Result<Asked, ApiError> {
+fn read(headers: &HeaderMap, bytes: &[u8]) -> Result<Asked, ApiError> {
     let mut request: ChatRequest = body::json(bytes)?;
     params::check(&request)?;
     // The prompt may be megabytes, and the turn may take hours.
-    let conversation = messages::read(&std::mem::take(&mut request.messages))?;
-    Ok(Asked { request, conversation, ignored: params::ignored(bytes) })
+    let mut said = messages::said(&std::mem::take(&mut request.messages))?;
+    let affinity = identity::affinity(headers, request.prompt_cache_key.as_deref())?;
+    let reading = openclaw::read(&Signs::of(headers), affinity, &mut said);
+    Ok(Asked { request, conversation: messages::conversation(said)?, reading, ignored: params::ignored(bytes) })
 }
 
 fn stream(api: &Api, answering: Answering, reader: EventReader, listener: Option<Observer>) -> Response<Body> {

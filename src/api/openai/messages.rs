@@ -6,6 +6,28 @@ use crate::api::respond::ApiError;
 use crate::protocol::{HistoryMessage, Role};
 use crate::wire::openai::ChatMessage;
 
+/// One message, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::api) struct Said {
+    /// Who says it.
+    pub(in crate::api) speaker: Speaker,
+    /// What.
+    pub(in crate::api) text: String,
+}
+
+/// Who says a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::api) enum Speaker {
+    /// Whoever set the conversation up: system and developer.
+    System,
+    /// The user.
+    User,
+    /// The user, in something that belongs to the past wherever it stands.
+    Earlier,
+    /// The agent.
+    Assistant,
+}
+
 /// What the messages say.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Conversation {
@@ -20,33 +42,49 @@ pub(super) struct Conversation {
 /// Reads the messages.
 ///
 /// # Errors
-/// When there is no user message behind the last one of the assistant, or a message that is no text; names the field.
-pub(super) fn read(messages: &[ChatMessage]) -> Result<Conversation, ApiError> {
-    let mut instructions = Vec::new();
-    let mut history = Vec::new();
-    let mut input: Vec<String> = Vec::new();
-    for (at, message) in messages.iter().enumerate() {
+/// When one is no text, or of a role or kind that is not supported; names the field.
+pub(in crate::api) fn said(messages: &[ChatMessage]) -> Result<Vec<Said>, ApiError> {
+    let read = |(at, message): (usize, &ChatMessage)| {
         let text = text(&message.content, at)?;
-        match message.role.as_str() {
-            "system" | "developer" => instructions.push(text),
-            "user" => input.push(text),
-            "assistant" => {
-                if message.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty()) {
-                    return Err(unsupported_tools(&format!("messages[{at}].tool_calls")));
-                }
-                history.extend(input.drain(..).map(|text| HistoryMessage { role: Role::User, text }));
-                history.push(HistoryMessage { role: Role::Assistant, text });
+        let speaker = match message.role.as_str() {
+            "system" | "developer" => Speaker::System,
+            "user" => Speaker::User,
+            "assistant" if message.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty()) => {
+                return Err(unsupported_tools(&format!("messages[{at}].tool_calls")));
             }
+            "assistant" => Speaker::Assistant,
             "tool" | "function" => return Err(unsupported_tools(&format!("messages[{at}].role"))),
             other => {
                 let message =
                     format!("`messages[{at}].role`: `{other}` is no role; use system, developer, user or assistant");
                 return Err(ApiError::field(format!("messages[{at}].role"), "invalid_role", message));
             }
+        };
+        Ok(Said { speaker, text })
+    };
+    messages.iter().enumerate().map(read).collect()
+}
+
+/// Tells instructions, history and input apart.
+///
+/// # Errors
+/// When there is no user message behind the last one of the assistant.
+pub(super) fn conversation(said: Vec<Said>) -> Result<Conversation, ApiError> {
+    let mut instructions = Vec::new();
+    let mut history = Vec::new();
+    let mut input: Vec<String> = Vec::new();
+    for Said { speaker, text } in said {
+        match speaker {
+            Speaker::System => instructions.push(text),
+            Speaker::User => input.push(text),
+            Speaker::Earlier => history.push(HistoryMessage { role: Role::User, text }),
+            Speaker::Assistant => {
+                history.extend(input.drain(..).map(|text| HistoryMessage { role: Role::User, text }));
+                history.push(HistoryMessage { role: Role::Assistant, text });
+            }
         }
     }
-    let input = join(input);
-    let Some(input) = input else {
+    let Some(input) = join(input) else {
         let message = "no user message found behind the last assistant message: there is nothing to answer";
         return Err(ApiError::field("messages", "no_user_message", message));
     };
@@ -108,7 +146,7 @@ mod tests {
     use super::*;
 
     fn read_json(messages: Value) -> Result<Conversation, ApiError> {
-        read(&serde_json::from_value::<Vec<ChatMessage>>(messages).unwrap())
+        conversation(said(&serde_json::from_value::<Vec<ChatMessage>>(messages).unwrap())?)
     }
 
     #[test]
