@@ -7,6 +7,7 @@
 //! | `answers` | text, thinking, tools, subagents, endings, usage |
 //! | `upstream` | a model service that fails, in each of its ways |
 //! | `literal` | client text stays text |
+//! | `openclaw` | OpenClaw's recorded requests, one after the other |
 //! | `permissions` | what an agent may do unasked, and what it is told otherwise |
 //! | `interrupts` | a turn is stopped, its process is not |
 //! | `options` | models, instructions, histories, large prompts |
@@ -61,6 +62,7 @@ mod events;
 mod fork;
 mod interrupts;
 mod literal;
+mod openclaw;
 mod options;
 mod permissions;
 mod processes;
