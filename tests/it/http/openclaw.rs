@@ -98,7 +98,7 @@ async fn a_new_conversation_is_a_new_thread_of_the_same_session() {
     let pid = daemon.agent(KEY).await;
     let mut late = Recorded::load(&daemon, "gateway-turn2").stream(&daemon).await;
     assert_ne!(late.header("x-turnmux-session"), Some(KEY));
-    assert!(late.rest().await.0.ends_with("[turn 1]"));
+    assert!(late.rest().await.0.starts_with("You said: second [turn "));
     assert_eq!((daemon.agent(KEY).await, thread(&daemon, KEY).await), (pid, json!(promised)));
 }
 
@@ -108,9 +108,11 @@ async fn a_compacted_transcript_is_the_same_conversation() {
     Recorded::load(&daemon, "gateway-turn1").answer(&daemon).await;
     let pid = daemon.agent(KEY).await;
     let compacted = Recorded::load(&daemon, "after-compaction").of_session(ID, Some(1));
-    assert_eq!(compacted.answer(&daemon).await, "You said: turn 2 of big usage [turn 2]");
-    assert_eq!(compacted.answer(&daemon).await, "You said: turn 2 of big usage [turn 3]");
+    for _ in 0..2 {
+        assert!(compacted.answer(&daemon).await.starts_with("You said: turn 2 of big usage [turn "));
+    }
     assert_eq!(daemon.agent(KEY).await, pid);
+    assert!(!daemon.stand_in_turns().concat().contains("compacted into"), "the agent has no need of the summary");
 }
 
 #[tokio::test]
@@ -161,7 +163,8 @@ async fn the_prompt_says_where_a_new_conversation_runs_if_it_may() {
     inside.answer(&daemon).await;
     assert_eq!(daemon.session(KEY).await.unwrap()["directory"], json!(project));
     // Elsewhere later: the conversation stays where it is.
-    assert_eq!(Recorded::load(&daemon, "gateway-turn2").answer(&daemon).await, "You said: second [turn 2]");
+    assert!(Recorded::load(&daemon, "gateway-turn2").answer(&daemon).await.starts_with("You said: second [turn "));
+    assert_eq!(daemon.session(KEY).await.unwrap()["directory"], json!(project));
     // Where nobody may go: as if it said nothing.
     Recorded::load_at("affinity-turn1", "/etc").answer(&daemon).await;
     let session = daemon.session("ops::20935dbb-568f-496f-8eeb-1223d1a298c2").await.unwrap();
@@ -183,7 +186,7 @@ async fn what_is_asked_beside_a_conversation_has_a_process_of_its_own_that_soon_
         let mut stream = recorded.stream(&daemon).await;
         let own = stream.header("x-turnmux-session").unwrap().to_owned();
         assert_ne!(own, KEY, "{name}");
-        assert!(stream.rest().await.0.ends_with("[turn 1]"), "{name}");
+        assert!(stream.rest().await.0.starts_with("You said: "), "{name}");
         daemon.logged("the session has no process", nth + 1).await;
         assert!(daemon.session(&own).await.unwrap()["pid"].is_null());
     }
