@@ -78,7 +78,7 @@ fn clean(said: &mut Vec<Said>) -> bool {
     let users = |said: &Said| said.speaker == Speaker::User && !said.text.is_empty();
     let only_again = said[newest..].iter().filter(|said| users(said)).all(|said| text::is_continue(&said.text));
     // To go on is a wish of its own only where there is no other; the last one is kept then.
-    let kept = said.iter().rposition(users).filter(|at| only_again && *at >= newest);
+    let kept = said.iter().rposition(users).filter(|_| only_again);
     let mut at = 0;
     said.retain(|said| {
         at += 1;
@@ -178,6 +178,8 @@ mod tests {
         let mut uncounted = Recorded::load("gateway-turn1");
         uncounted.headers.insert("x-session-affinity", "4dba8afd-450d-40a3-8815-d7b78dff034f".parse().unwrap());
         assert!(uncounted.read().0.beside);
+        let internal = "hi\n\nRuntime: agent=ops | session=agent:ops:internal-session-effects:f3e5241c-849b";
+        assert!(with_messages("default-turn1", &[("user", internal)]).read().0.beside);
         let mut nameless = with_messages("default-turn1", &[("user", "hello")]);
         assert!(nameless.read().0.beside);
         nameless.headers.insert("x-openclaw-chat-id", "chat".parse().unwrap());

@@ -113,10 +113,13 @@ fn what_is_left_over_from_an_earlier_conversation_is_refused() {
     bench.submit("x");
     bench.submit_job(job_at("b", 3));
     assert_eq!(bench.submit_job(going_on("c", 2)), ["deny c: EarlierConversation"]);
-    let mut retry = job_at("d", 2);
+    assert_eq!(bench.submit_job(job_at("d", 1)), ["deny d: EarlierConversation"], "one change at a time");
+
+    let mut bench = idle_at_0();
+    bench.submit_job(job_at("b", 3));
+    let mut retry = job_at("c", 2);
     retry.request.retry = true;
-    assert_eq!(bench.submit_job(retry), ["deny d: EarlierConversation"]);
-    assert_eq!(bench.submit_job(job_at("e", 1)), ["deny e: EarlierConversation"], "one change at a time");
+    assert_eq!(bench.submit_job(retry), ["deny c: EarlierConversation"]);
 }
 
 #[test]
@@ -161,6 +164,35 @@ fn a_turn_whose_conversation_never_began_is_not_given_to_another() {
     assert_eq!(bench.submit_job(follower), ["accept d", "d: waits Queued"]);
     bench.interrupt("c");
     assert_eq!(bench.completed(), ["b: completed", "busy", "d: failed Conflict", "idle"]);
+}
+
+#[test]
+fn what_was_given_up_is_promised_to_nobody() {
+    let mut bench = idle_at_0();
+    let old = bench.origin().thread().clone();
+    bench.submit_job(job_at("b", 1));
+    bench.interrupt("b");
+    let promised = accepted_thread(&mut bench, job_at("c", 1));
+    assert_ne!(promised, old);
+    bench.detached();
+    bench.granted();
+    assert_eq!(*bench.origin(), ThreadOrigin::New(promised));
+}
+
+#[test]
+fn a_new_conversation_does_not_keep_the_instructions() {
+    let mut bench = Bench::new();
+    let mut first = job_at("a", 0);
+    first.request.instructions = Some("Speak Latin.".into());
+    bench.submit_job(first);
+    bench.granted();
+    bench.ready();
+    bench.began();
+    bench.completed();
+    bench.submit_job(job_at("b", 1));
+    bench.detached();
+    bench.granted();
+    assert_eq!(bench.opened.as_ref().unwrap().options.system_prompt, None);
 }
 
 #[test]
