@@ -157,3 +157,15 @@ async fn a_cancelled_read_loses_nothing() {
     let line = reader.next().await.expect("a line").expect("a line");
     assert_eq!(&line.bytes[..], b"{\"a\":1}");
 }
+
+#[tokio::test]
+async fn a_long_line_that_may_be_spared_is_skipped_and_another_is_not() {
+    for pieces in [1, 7, 1_000] {
+        let text = [&b"echo "[..], &[b'x'; 500], b"\nshort\nother ", &[b'x'; 500], b"\n"].concat();
+        let source = Pieces(text.chunks(pieces).map(<[u8]>::to_vec).collect());
+        let mut reader = LineReader::with_limit(source, 100).sparing(b"echo");
+        let line = reader.next().await.expect("the long one is skipped").expect("a line");
+        assert_eq!((&line.bytes[..], reader.skipped()), (&b"short"[..], 1));
+        assert!(matches!(reader.next().await, Err(LineError::TooLong { limit: 100 })));
+    }
+}
