@@ -7,7 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 
 use super::respond::Body;
 
-/// The document, OpenAPI 3.1.
+/// The document, `OpenAPI` 3.1.
 pub(super) const DOCUMENT: &str = include_str!("openapi.json");
 
 /// The document as it is.

@@ -74,6 +74,16 @@ enum Submitter {
     Leaves(oneshot::Sender<StartReply>),
 }
 
+/// What ties a session's task to the list of all.
+pub(super) struct Ends {
+    /// What others ask of it.
+    pub(super) inbox: mpsc::Receiver<Message>,
+    /// What it shows of itself.
+    pub(super) live: watch::Sender<Live>,
+    /// Takes the session off the list.
+    pub(super) unlist: Box<dyn FnOnce() + Send>,
+}
+
 /// One session's task.
 pub(super) struct Actor {
     machine: Machine,
@@ -122,13 +132,12 @@ impl Actor {
     pub(super) fn new(
         record: SessionRecord,
         policy: Policy,
-        inbox: mpsc::Receiver<Message>,
         store: Arc<dyn SessionStore>,
         journal: Writer,
         capacity: &Capacity,
-        live: watch::Sender<Live>,
-        unlist: Box<dyn FnOnce() + Send>,
+        ends: Ends,
     ) -> Self {
+        let Ends { inbox, live, unlist } = ends;
         let mut listeners = journal.listeners();
         // Somebody may have listened before there was a task.
         listeners.mark_changed();

@@ -352,12 +352,12 @@ fn size(kind: &EventKind) -> usize {
         | EventKind::ReasoningDelta(text)
         | EventKind::AssistantText(text)
         | EventKind::Raw(text)
-        | EventKind::Reasoning(text) => text.len(),
+        | EventKind::Reasoning(text)
+        | EventKind::Steered { text, .. } => text.len(),
         EventKind::ToolUse { id, name, input } => id.len() + name.len() + input.len(),
         EventKind::ToolResult { id, text, .. } => id.len() + text.len(),
         EventKind::Subagent { parent, text } => parent.len() + text.len(),
         EventKind::PermissionDenied { tool } => tool.len(),
-        EventKind::Steered { text, .. } => text.len(),
         EventKind::PermissionAsked(question) => question.input.len(),
         EventKind::PermissionAnswered { decision: Decision::Deny { message }, .. } => message.len(),
         EventKind::PermissionAnswered { decision: Decision::Answers(answers), .. } => {

@@ -55,6 +55,7 @@ impl Observer {
     }
 
     /// Wants the lines of the agent's own protocol, too, from now on.
+    #[must_use]
     pub fn with_raw(mut self) -> Self {
         if !std::mem::replace(&mut self.raw, true) {
             self.log.raw.count(true);

@@ -43,14 +43,14 @@ struct ErrorOut {
 /// The turns that are known of a session, oldest first.
 pub(in crate::api) fn list(api: &Api, tenant: TenantId, text: &str) -> Result<Response<Body>, ApiError> {
     let turns = api.dispatch.turns(&key(tenant, text)?).ok_or_else(|| no_session(text))?;
-    let data = turns.into_iter().map(turn_out).collect();
+    let data = turns.iter().map(turn_out).collect();
     Ok(json(StatusCode::OK, &List { object: "list", data }))
 }
 
 /// One turn.
 pub(in crate::api) fn one(api: &Api, tenant: &TenantId, text: &str) -> Result<Response<Body>, ApiError> {
     let turn = api.dispatch.turn(tenant, turn_id(text)?).ok_or_else(|| no_turn(text))?;
-    Ok(json(StatusCode::OK, &turn_out(turn)))
+    Ok(json(StatusCode::OK, &turn_out(&turn)))
 }
 
 /// A turn's id that a caller names.
@@ -67,7 +67,7 @@ pub(super) fn no_turn(text: &str) -> ApiError {
     ApiError::not_found("turn_not_found", message)
 }
 
-fn turn_out(view: TurnView) -> TurnOut {
+fn turn_out(view: &TurnView) -> TurnOut {
     let ending = view.ending.as_ref().and_then(|logged| match &logged.kind {
         EventKind::Ended(ending) => Some(ending),
         _ => None,

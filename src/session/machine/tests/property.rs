@@ -186,7 +186,7 @@ impl World {
     fn job(&self, choice: u8, history: bool, backend: u8, unnamed: bool, instructions: u8) -> Job {
         let mut job = job("x");
         job.request.unnamed = unnamed;
-        job.request.lingers = choice % 3 == 0;
+        job.request.lingers = choice.is_multiple_of(3);
         job.request.thread = match choice % 16 {
             0 => Some(thread(1)),
             1 => Some(thread(2)),
