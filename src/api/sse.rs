@@ -14,13 +14,18 @@ use super::openai::Answering;
 use super::respond::{ApiError, Body};
 use crate::dispatch::{EventReader, Observer};
 
+/// Room for the piece of a delta, in bytes, so that it does not grow by and by.
+const ROOM_BYTES: usize = 512;
+
 /// Events that are there already go out in one frame, up to this many bytes.
 const FRAME_BYTES: usize = 16 << 10;
 
 /// The body of a streamed answer. Dropping it, as hyper does when the client leaves, drops the reader.
 pub(super) fn body(answering: Answering, reader: EventReader, listener: Option<Observer>, heartbeat: Duration) -> Body {
     let quiet = Box::pin(tokio::time::sleep(heartbeat));
-    EventStream { answering, reader: Some(reader), _listener: listener, opened: false, heartbeat, quiet }.boxed_unsync()
+    let last_at = Instant::now();
+    let reader = Some(reader);
+    EventStream { answering, reader, _listener: listener, opened: false, heartbeat, quiet, last_at }.boxed_unsync()
 }
 
 struct EventStream {
@@ -31,7 +36,10 @@ struct EventStream {
     _listener: Option<Observer>,
     opened: bool,
     heartbeat: Duration,
+    /// Ends when a heartbeat may be due. It is set anew when it ends, not with every frame: there may be a hundred a second.
     quiet: Pin<Box<Sleep>>,
+    /// When the last frame went out.
+    last_at: Instant,
 }
 
 impl hyper::body::Body for EventStream {
@@ -49,7 +57,10 @@ impl hyper::body::Body for EventStream {
         let mut over = false;
         while !over && out.len() < FRAME_BYTES {
             match reader.poll_next(cx) {
-                Poll::Ready(Some(event)) => over = this.answering.event(&mut out, &event),
+                Poll::Ready(Some(event)) => {
+                    out.reserve(ROOM_BYTES);
+                    over = this.answering.event(&mut out, &event);
+                }
                 Poll::Ready(None) => {
                     Answering::error(&mut out, &ApiError::reader_lost());
                     over = true;
@@ -57,8 +68,13 @@ impl hyper::body::Body for EventStream {
                 Poll::Pending => break,
             }
         }
-        if out.is_empty() && this.quiet.as_mut().poll(cx).is_ready() {
-            this.answering.heartbeat(&mut out);
+        while out.is_empty() && this.quiet.as_mut().poll(cx).is_ready() {
+            let due_at = this.last_at + this.heartbeat;
+            if due_at <= Instant::now() {
+                this.answering.heartbeat(&mut out);
+            } else {
+                this.quiet.as_mut().reset(due_at);
+            }
         }
         if over {
             this.reader = None;
@@ -66,7 +82,7 @@ impl hyper::body::Body for EventStream {
         if out.is_empty() {
             return Poll::Pending;
         }
-        this.quiet.as_mut().reset(Instant::now() + this.heartbeat);
+        this.last_at = Instant::now();
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))))
     }
 

@@ -306,6 +306,11 @@ impl Log {
         self.listeners.send_modify(|count| *count = if comes { *count + 1 } else { count.saturating_sub(1) });
     }
 
+    /// How many watch.
+    pub(super) fn listeners(&self) -> usize {
+        *self.listeners.borrow()
+    }
+
     /// At most `max` events behind number `after`, and the number of the oldest that is kept.
     pub(super) fn read(&self, after: u64, max: usize) -> (Vec<Arc<Logged>>, Option<u64>) {
         let state = self.lock();

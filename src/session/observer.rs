@@ -19,6 +19,8 @@ pub struct Observer {
     /// The number of the last event that was looked at.
     after: u64,
     progress: watch::Receiver<Progress>,
+    /// The number of the session's last event when this was asked last.
+    grown_to: u64,
     over: bool,
     /// Wants the agent's own lines.
     raw: bool,
@@ -43,7 +45,8 @@ impl Observer {
     pub(super) fn new(log: Arc<Log>, turn: Option<TurnId>, after: u64) -> Self {
         log.count_listener(true);
         let progress = log.progress();
-        Self { log, turn, after, progress, over: false, raw: false, listens: true }
+        let grown_to = progress.borrow().last;
+        Self { log, turn, after, progress, grown_to, over: false, raw: false, listens: true }
     }
 
     /// Does not count as one who could answer a question.
@@ -80,6 +83,17 @@ impl Observer {
             }
         }
         None
+    }
+
+    /// Whether anything has happened in the session since this was asked last.
+    pub fn is_growing(&mut self) -> bool {
+        let last = self.progress.borrow().last;
+        std::mem::replace(&mut self.grown_to, last) != last
+    }
+
+    /// How many listen to the session.
+    pub fn listeners(&self) -> usize {
+        self.log.listeners()
     }
 
     fn read(&mut self, last: u64) -> Option<Seen> {

@@ -1,9 +1,10 @@
 //! `GET /v1/sessions/{key}/events` and `GET /v1/turns/{id}/events`: what happens, as server-sent events.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
@@ -16,11 +17,18 @@ use super::sessions::{key, no_session};
 use super::turns::{no_turn, turn_id};
 use crate::api::respond::{ApiError, Body};
 use crate::api::router::Api;
-use crate::dispatch::{Observer, Seen, WatchError};
+use crate::dispatch::{Logged, Observer, Seen, WatchError};
 use crate::protocol::TenantId;
 
-/// What an observer gets at most so often. Many may watch a turn, which is not to run slower for it.
+/// What an observer gets at most so often.
 const PACE: Duration = Duration::from_millis(20);
+
+/// Many may watch a turn, which is not to run slower for it: while it goes on, all of its observers together get
+/// something at most so often.
+const PACE_OF_ALL: Duration = Duration::from_micros(1_500);
+
+/// Room for an event as it is shown, in bytes: what a delta takes.
+const SHOWN_BYTES: usize = 192;
 
 /// Watches a session: from the event after `Last-Event-ID` on, or from now on.
 pub(in crate::api) fn of_session(
@@ -117,12 +125,12 @@ impl Watching {
         };
         sleep_until(next_at).await;
         let seen = timeout(self.heartbeat, self.observer.next()).await;
-        self.next_at = Some(Instant::now() + PACE);
+        self.next_at = Some(Instant::now() + self.pace());
         Some(match seen {
             Err(_) => Bytes::from_static(b": quiet\n\n"),
             Ok(Some(Seen::Events(events))) => match &*events {
                 [one] => shown(one),
-                events => events.iter().flat_map(|logged| shown(logged)).collect(),
+                events => together(events),
             },
             Ok(Some(Seen::Missed { from, to })) => {
                 format!("event: missed\ndata: {{\"type\":\"missed\",\"from\":{from},\"to\":{to}}}\n\n").into()
@@ -133,4 +141,22 @@ impl Watching {
             }
         })
     }
+
+    /// How long this observer rests. Whoever only catches up holds up no turn.
+    fn pace(&mut self) -> Duration {
+        if !self.observer.is_growing() {
+            return PACE;
+        }
+        let all = u32::try_from(self.observer.listeners()).unwrap_or(u32::MAX);
+        PACE.max(PACE_OF_ALL.saturating_mul(all))
+    }
+}
+
+/// Events in one piece.
+fn together(events: &[Arc<Logged>]) -> Bytes {
+    let mut out = BytesMut::with_capacity(events.len() * SHOWN_BYTES);
+    for logged in events {
+        out.extend_from_slice(&shown(logged));
+    }
+    out.freeze()
 }

@@ -16,7 +16,7 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// Room for one read.
 const READ_BYTES: usize = 16 << 10;
 /// What stands before the text of a piece. Its first one is empty: it says that the turn was accepted.
-const CONTENT: &[u8] = b"\"content\":\"";
+pub(crate) const CONTENT: &[u8] = b"\"content\":\"";
 /// The end of the last chunk, and of the response.
 const END: &[u8] = b"\r\n0\r\n\r\n";
 
@@ -51,14 +51,8 @@ impl Client {
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(SILENCE))?;
-        let body = json!({"model": "claude-code", "stream": true, "messages": [{"role": "user", "content": text}]});
-        let body = body.to_string();
-        let request = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-             x-turnmux-session: {session}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        Ok(Self { socket, request: request.into_bytes(), answer: Vec::new() })
+        let request = request(address, session, text);
+        Ok(Self { socket, request, answer: Vec::new() })
     }
 
     /// One turn, to its end.
@@ -66,32 +60,62 @@ impl Client {
     /// # Errors
     /// When it did not end well, with what was answered.
     pub(crate) fn turn(&mut self) -> anyhow::Result<Seen> {
-        self.answer.clear();
-        let sent_ns = clock::now_ns();
-        self.socket.write_all(&self.request)?;
-        let mut first_ns = None;
-        loop {
-            let at = self.answer.len();
-            self.answer.resize(at + READ_BYTES, 0);
-            let read = self.socket.read(&mut self.answer[at..]).context("turnmux fell silent")?;
-            let now_ns = clock::now_ns();
-            self.answer.truncate(at + read);
-            if read == 0 {
-                bail!("turnmux closed the connection: {}", self.shown());
-            }
-            if first_ns.is_none() && text(&self.answer).is_some() {
-                first_ns = Some(now_ns);
-            }
-            // An error is answered with a length instead of chunks.
-            if self.answer.ends_with(END) || !self.answer.starts_with(b"HTTP/1.1 200 ") {
-                break;
-            }
-        }
+        let seen = self.begin()?;
+        self.rest()?;
         if memmem::find(&self.answer, b"data: [DONE]").is_none() {
             bail!("the turn did not end well: {}", self.shown());
         }
-        let first_ns = first_ns.with_context(|| format!("the turn has no text: {}", self.shown()))?;
-        Ok(Seen { sent_ns, first_ns })
+        Ok(seen)
+    }
+
+    /// A turn up to its first text. The rest is left to [`Client::rest`].
+    ///
+    /// # Errors
+    /// When it has none, with what was answered.
+    pub(crate) fn begin(&mut self) -> anyhow::Result<Seen> {
+        self.answer.clear();
+        let sent_ns = clock::now_ns();
+        self.socket.write_all(&self.request)?;
+        loop {
+            let first_ns = self.read()?;
+            if text(&self.answer).is_some() {
+                return Ok(Seen { sent_ns, first_ns });
+            }
+            if self.over() {
+                bail!("the turn has no text: {}", self.shown());
+            }
+        }
+    }
+
+    /// The rest of a turn, however it ends.
+    pub(crate) fn rest(&mut self) -> anyhow::Result<()> {
+        while !self.over() {
+            self.read()?;
+        }
+        Ok(())
+    }
+
+    /// All that was answered to the last turn, as it came.
+    pub(crate) fn answer(&self) -> &[u8] {
+        &self.answer
+    }
+
+    /// An error is answered with a length instead of chunks.
+    fn over(&self) -> bool {
+        self.answer.ends_with(END) || !self.answer.starts_with(b"HTTP/1.1 200 ")
+    }
+
+    /// Reads what is there, and says when it was.
+    fn read(&mut self) -> anyhow::Result<u64> {
+        let at = self.answer.len();
+        self.answer.resize(at + READ_BYTES, 0);
+        let read = self.socket.read(&mut self.answer[at..]).context("turnmux fell silent")?;
+        let now_ns = clock::now_ns();
+        self.answer.truncate(at + read);
+        if read == 0 {
+            bail!("turnmux closed the connection: {}", self.shown());
+        }
+        Ok(now_ns)
     }
 
     /// The stamps that the last turn's text begins with.
@@ -104,6 +128,18 @@ impl Client {
     fn shown(&self) -> String {
         String::from_utf8_lossy(&self.answer).into_owned()
     }
+}
+
+/// The request for a streamed turn that says this text in this session.
+pub(crate) fn request(address: &str, session: &str, text: &str) -> Vec<u8> {
+    let body = json!({"model": "claude-code", "stream": true, "messages": [{"role": "user", "content": text}]});
+    let body = body.to_string();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         x-turnmux-session: {session}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head, body].concat().into_bytes()
 }
 
 /// Reads what `::stamps` makes the stand-in say.

@@ -56,15 +56,33 @@ impl Direct {
 
     /// One turn, to its end.
     pub(crate) fn turn(&mut self, scratch: &Scratch) -> anyhow::Result<Seen> {
-        let sent_ns = clock::now_ns();
-        self.stdin.write_all(&self.request)?;
-        self.first = self.until(b"\"text_delta\"", scratch)?;
-        let first_ns = clock::now_ns();
+        let seen = self.begin(scratch)?;
         let result = self.until(b"\"type\":\"result\"", scratch)?;
         if memmem::find(&result, b"\"is_error\":false").is_none() {
             bail!("the turn did not end well: {}", String::from_utf8_lossy(&result));
         }
-        Ok(Seen { sent_ns, first_ns })
+        Ok(seen)
+    }
+
+    /// A turn up to its first text.
+    pub(crate) fn begin(&mut self, scratch: &Scratch) -> anyhow::Result<Seen> {
+        let sent_ns = clock::now_ns();
+        self.stdin.write_all(&self.request)?;
+        self.first = self.until(b"\"text_delta\"", scratch)?;
+        Ok(Seen { sent_ns, first_ns: clock::now_ns() })
+    }
+
+    /// Interrupts the turn that was begun: when that was said, and when its result had come.
+    pub(crate) fn interrupt(&mut self, scratch: &Scratch) -> anyhow::Result<(u64, u64)> {
+        let request = json!({"type": "control_request", "request_id": "stop", "request": {"subtype": "interrupt"}});
+        let said_ns = clock::now_ns();
+        writeln!(self.stdin, "{request}")?;
+        let result = self.until(b"\"type\":\"result\"", scratch)?;
+        let ended_ns = clock::now_ns();
+        if memmem::find(&result, b"error_during_execution").is_none() {
+            bail!("the turn was not interrupted: {}", String::from_utf8_lossy(&result));
+        }
+        Ok((said_ns, ended_ns))
     }
 
     /// The text that the last turn began with.

@@ -6,6 +6,10 @@
 //! | [`warm`] | the first token of a warm turn of the real claude: over turnmux, over its own stdio, and of `claude -p` | ratios |
 //! | [`own`] | turnmux's own part of a turn, one turn after the other | p50, p99 |
 //! | [`load`] | the same at a thousand turns a second | p99 |
+//! | [`relay`] | the CPU time of a relayed delta, beside that of a minimal hyper server that writes the same bytes | ratio |
+//! | [`observers`] | a turn that 64 observers watch, beside one that nobody watches | throughput |
+//! | [`streams`] | deltas of a thousand streams at once | p99 |
+//! | [`interrupt`] | the end of an interrupted turn of the real claude: over turnmux, and over its own stdio | difference |
 //! | [`memory`] | what the daemon holds: idle, and for each session | RSS |
 //! | [`sidecar`] | the plugin's server inside a claude in a terminal | p50, RSS |
 //! | [`channel`] | turnmux's own part of a turn over a channel, and the memory of such a session | p50, RSS |
@@ -18,22 +22,29 @@ mod channel_start;
 mod client;
 #[path = "../stand_in/clock.rs"]
 mod clock;
+mod cpu;
 mod direct;
+mod interrupt;
 mod interrupts;
 mod load;
 mod memory;
 mod numbers;
+mod observers;
 mod own;
+mod plain;
 mod programs;
+mod relay;
 mod report;
 mod servers;
 mod sidecar;
+mod streams;
 mod terminal;
 mod warm;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -51,6 +62,15 @@ struct Arguments {
     /// Fewer turns: to see that everything works, not to judge by.
     #[arg(long)]
     quick: bool,
+    /// Only these parts, by name, such as `relay,streams`; the others are left out.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Be the minimal server that turnmux is compared with, which writes the pieces of this file.
+    #[arg(long, hide = true)]
+    plain_pieces: Option<PathBuf>,
+    /// Its pause before each piece.
+    #[arg(long, hide = true, default_value_t = 0)]
+    plain_pause_ms: u64,
 }
 
 /// How much is measured.
@@ -64,6 +84,14 @@ struct Counts {
     own_turns: usize,
     /// Seconds of a thousand turns each.
     load_s: u64,
+    /// Rounds of the streams whose CPU time is compared, each way.
+    relay_rounds: usize,
+    /// Turns that observers watch, and as many that nobody watches.
+    observed_turns: usize,
+    /// Seconds of a thousand streams.
+    streams_s: u64,
+    /// Turns of the real claude that are interrupted, each way.
+    interrupted_turns: usize,
     /// Starts of the plugin's server.
     sidecar_runs: usize,
     /// Turns of the stand-in over a channel, one after the other.
@@ -77,6 +105,10 @@ const FULL: Counts = Counts {
     print_runs: 10,
     own_turns: 3_000,
     load_s: 20,
+    relay_rounds: 8,
+    observed_turns: 15,
+    streams_s: 30,
+    interrupted_turns: 40,
     sidecar_runs: 50,
     channel_turns: 1_000,
     start_runs: 7,
@@ -86,6 +118,10 @@ const QUICK: Counts = Counts {
     print_runs: 3,
     own_turns: 300,
     load_s: 3,
+    relay_rounds: 2,
+    observed_turns: 5,
+    streams_s: 5,
+    interrupted_turns: 6,
     sidecar_runs: 10,
     channel_turns: 100,
     start_runs: 2,
@@ -103,29 +139,56 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    if let Some(pieces) = &arguments.plain_pieces {
+        return plain::serve(pieces, Duration::from_millis(arguments.plain_pause_ms)).map(|()| true);
+    }
     interrupts::watch()?;
     let counts = if arguments.quick { QUICK } else { FULL };
+    let wanted = |part: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == part);
     let mut report = Report::new()?;
-    stand_in_parts(counts, &mut report)?;
+    stand_in_parts(counts, &wanted, &mut report)?;
+    if wanted("streams") {
+        streams::measure(counts.streams_s, &mut report)?;
+    }
     let door = Door::open()?;
-    let sidecar_kib = sidecar::measure(&door, counts.sidecar_runs, &mut report)?;
-    channel::measure(counts.channel_turns, sidecar_kib, &mut report)?;
-    match &arguments.claude {
-        Some(claude) => {
-            warm::measure(claude, counts.warm_turns, counts.print_runs, &mut report)?;
-            channel_start::measure(claude, &door, counts.start_runs, &mut report)?;
-        }
-        None => report.note("no --claude: the turns of the real claude were left out")?,
+    if wanted("sidecar") || wanted("channel") {
+        let sidecar_kib = sidecar::measure(&door, counts.sidecar_runs, &mut report)?;
+        channel::measure(counts.channel_turns, sidecar_kib, &mut report)?;
+    }
+    let Some(claude) = &arguments.claude else {
+        report.note("no --claude: the turns of the real claude were left out")?;
+        return report.verdict();
+    };
+    if wanted("warm") {
+        warm::measure(claude, counts.warm_turns, counts.print_runs, &mut report)?;
+    }
+    if wanted("interrupt") {
+        interrupt::measure(claude, counts.interrupted_turns, &mut report)?;
+    }
+    if wanted("channel_start") {
+        channel_start::measure(claude, &door, counts.start_runs, &mut report)?;
     }
     report.verdict()
 }
 
 /// Memory first: what the load leaves behind is not what an idle daemon holds.
-fn stand_in_parts(counts: Counts, report: &mut Report) -> anyhow::Result<()> {
+fn stand_in_parts(counts: Counts, wanted: &dyn Fn(&str) -> bool, report: &mut Report) -> anyhow::Result<()> {
     let scratch = Scratch::new(&Agent::StandIn)?;
     let daemon = Daemon::start(&scratch)?;
-    memory::measure(&daemon, report)?;
-    own::measure(&daemon, &scratch, counts.own_turns, report)?;
-    load::measure(&daemon, counts.load_s, report)?;
+    if wanted("memory") {
+        memory::measure(&daemon, report)?;
+    }
+    if wanted("own") {
+        own::measure(&daemon, &scratch, counts.own_turns, report)?;
+    }
+    if wanted("load") {
+        load::measure(&daemon, counts.load_s, report)?;
+    }
+    if wanted("relay") {
+        relay::measure(&daemon, &scratch, counts.relay_rounds, report)?;
+    }
+    if wanted("observers") {
+        observers::measure(&daemon, counts.observed_turns, report)?;
+    }
     daemon.stop()
 }

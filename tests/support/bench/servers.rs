@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use super::programs::{Program, Scratch, built};
 
 /// As many processes as the load has sessions.
-const MAX_LIVE: &str = "64";
+const MAX_LIVE: usize = 64;
 
 /// A `turnmux serve` on a free port.
 #[derive(Debug)]
@@ -21,14 +21,20 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one and waits until it listens.
     pub(crate) fn start(scratch: &Scratch) -> anyhow::Result<Self> {
-        Self::start_with_log(scratch, "info")
+        Self::start_with(scratch, "info", MAX_LIVE)
     }
 
     /// The same, with this in `TURNMUX_LOG`.
     pub(crate) fn start_with_log(scratch: &Scratch, level: &str) -> anyhow::Result<Self> {
+        Self::start_with(scratch, level, MAX_LIVE)
+    }
+
+    /// The same, with so many processes at most.
+    pub(crate) fn start_with(scratch: &Scratch, level: &str, max_live: usize) -> anyhow::Result<Self> {
         let mut command = scratch.command(&built("turnmux")?)?;
         // A file of its own: whoever runs this may have one in their home or on TURNMUX_CONFIG.
-        command.args(["serve", "--port", "0", "--max-live", MAX_LIVE, "--config", "../turnmux.toml"]);
+        let max_live = max_live.to_string();
+        command.args(["serve", "--port", "0", "--max-live", &max_live, "--config", "../turnmux.toml"]);
         command.env("TURNMUX_LOG", level);
         let mut program = Program::start(command)?;
         let line = program.first_line()?;
