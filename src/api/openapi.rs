@@ -7,7 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 
 use super::respond::Body;
 
-/// The document, OpenAPI 3.1.
+/// The document, of version 3.1 of `OpenAPI`.
 pub(super) const DOCUMENT: &str = include_str!("openapi.json");
 
 /// The document as it is.
