@@ -211,7 +211,9 @@ impl ThreadId {
 
     /// An id that a caller or an agent named. It reaches the agent's command line, so its form is checked.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        uuid::Uuid::try_parse(text).map_err(|_| IdError::NotUuid)?;
+        // Agents know none of the other forms that a UUID has: in braces, as a URN, without hyphens.
+        let is_hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+        uuid::Uuid::try_parse(text).ok().filter(|_| is_hyphenated).ok_or(IdError::NotUuid)?;
         Ok(Self(text.to_ascii_lowercase().into()))
     }
 

@@ -9,6 +9,7 @@ mod harness;
 mod http;
 mod layering;
 mod lifecycle;
+mod openapi;
 mod real;
 mod sdk;
 mod sidecar;
