@@ -272,6 +272,11 @@ mod tests {
         assert_eq!(SessionKey::parse(TenantId::local(), "a\r\nb"), Err(IdError::Control));
         assert_eq!(SessionKey::parse(TenantId::local(), &"x".repeat(513)), Err(IdError::TooLong));
         assert_eq!(ThreadId::parse("--help"), Err(IdError::NotUuid));
+        let id = "01a1fcad-1344-73af-bfdc-1c8a8fe39932";
+        assert_eq!(ThreadId::parse(&id.to_uppercase()).unwrap().as_str(), id);
+        for other in [format!("{{{id}}}"), format!("urn:uuid:{id}"), id.replace('-', "")] {
+            assert_eq!(ThreadId::parse(&other), Err(IdError::NotUuid), "{other} would reach a command line");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl World {
 
     /// A plain HTTP client.
     pub(super) fn client(&self) -> Client {
-        Client::new(&self.hub.address().to_string())
+        Client::of_side_door(&self.hub.address().to_string())
     }
 
     /// One that may call this member's hooks.

@@ -3,7 +3,11 @@
 
 use crate::harness::{Claude, Daemon, Recorded, Stream};
 
-on_all!(turns_are_one_conversation_and_the_rest_is_none_of_it, a_message_that_was_stopped_comes_with_the_next,);
+on_all!(
+    turns_are_one_conversation_and_the_rest_is_none_of_it,
+    a_message_that_was_stopped_comes_with_the_next,
+    a_retry_joins_its_turn,
+);
 
 const ID: &str = "4dba8afd-450d-40a3-8815-d7b78dff034f";
 const KEY: &str = "ops::4dba8afd-450d-40a3-8815-d7b78dff034f";
@@ -95,4 +99,22 @@ async fn a_message_that_was_stopped_comes_with_the_next(claude: Claude) {
     let answer = stream.rest().await.0;
     assert!(answer.contains("will be aborted") && answer.contains("after abort"), "{answer}");
     assert_eq!(daemon.agent(KEY).await, pid, "the process is still the same");
+}
+
+async fn a_retry_joins_its_turn(claude: Claude) {
+    let daemon = Daemon::claude(claude).start().await;
+    let script = "::say \"begun\\n\"\n::hold it\n::say done";
+    let mut lost = load(&daemon, "affinity-turn1", Some(0)).replace("hello", script).stream(&daemon).await;
+    lost.first_text().await;
+    let turn = lost.header("x-turnmux-turn").expect("a turn").to_owned();
+    drop(lost);
+    daemon.logged("the reader of a turn has left", 1).await;
+    let retry = load(&daemon, "idle-retry", Some(0)).replace("hello", script);
+    let mut again = retry.stream(&daemon).await;
+    assert_eq!((again.header("x-turnmux-turn"), again.header("x-turnmux-joined")), (Some(&*turn), Some("true")));
+    assert_eq!(again.first_text().await, "begun\n");
+    daemon.model.release("it");
+    assert_eq!(again.rest().await.0, "done");
+    let asked = daemon.model.requests().into_iter().filter(|request| request.user_text.contains("::hold it")).count();
+    assert_eq!(asked, 1, "the model was asked once");
 }
