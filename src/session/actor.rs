@@ -11,10 +11,11 @@ use super::capacity::{Capacity, Member, Place};
 use super::compose::Composer;
 use super::delivery::Readers;
 use super::journal::Writer;
-use super::machine::{Act, Acted, After, AskId, Denial, Effect, Input, Job, Machine, Policy, Refused};
+use super::machine::{Act, Acted, After, AskId, Effect, Input, Job, Machine, Policy, Refused};
 use super::registry::{Accepted, Live, Status, Submitted};
+use super::submission::{Reply, Submitter, Waiting};
 use crate::driver::{Attachment, Command, CommandKind, DriverEvent, OpenRequest};
-use crate::protocol::{BackendId, DriverEnd, ErrorKind, Event, EventKind, ThreadId, TurnEnding, TurnError, TurnId};
+use crate::protocol::{DriverEnd, ErrorKind, Event, EventKind, ThreadId, TurnEnding, TurnError, TurnId};
 use crate::store::{SessionRecord, SessionStore};
 
 /// Messages that may wait for a session's task; it never makes them wait for anything but each other.
@@ -27,9 +28,7 @@ const LAST_READER: Duration = Duration::from_secs(2);
 /// What others ask of a session's task.
 pub(super) enum Message {
     /// A turn is wanted.
-    Submit { job: Box<Job>, reply: oneshot::Sender<SubmitReply> },
-    /// A turn is wanted that runs whether or not anybody reads it.
-    Start { job: Box<Job>, reply: oneshot::Sender<StartReply> },
+    Submit { job: Box<Job>, submitter: Submitter },
     /// Something else is wanted.
     Act { act: Act, reply: oneshot::Sender<Result<Acted, Refused>> },
     /// The running turn, or the one named, is to stop. Answers with a receiver of its end; none when there is no such turn.
@@ -38,40 +37,6 @@ pub(super) enum Message {
     Join { turn: TurnId, left: oneshot::Receiver<()> },
     /// The session is to end, in one way or another; the answer comes when it has.
     Finish { after: After, reply: oneshot::Sender<()> },
-}
-
-/// The answer to a submission.
-pub(super) enum SubmitReply {
-    /// Yes.
-    Accepted(Accepted),
-    /// No.
-    Denied(Denial),
-    /// The task was about to end: ask the next one.
-    Moved(Box<Job>),
-}
-
-/// The answer to a submission that nobody reads.
-pub(super) enum StartReply {
-    /// Yes.
-    Submitted(Submitted),
-    /// No.
-    Denied(Denial),
-    /// The task was about to end: ask the next one.
-    Moved(Box<Job>),
-}
-
-/// A turn that the machine has not answered yet.
-struct Waiting {
-    turn: TurnId,
-    backend: BackendId,
-    input: String,
-    submitter: Submitter,
-}
-
-/// Whoever waits for that answer.
-enum Submitter {
-    Reads(oneshot::Sender<SubmitReply>),
-    Leaves(oneshot::Sender<StartReply>),
 }
 
 /// What ties a session's task to the list of all.
@@ -250,12 +215,9 @@ impl Actor {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Submit { job, reply } => {
-                self.submitted(&job, Submitter::Reads(reply));
-                self.feed(Input::Submit(job));
-            }
-            Message::Start { job, reply } => {
-                self.submitted(&job, Submitter::Leaves(reply));
+            Message::Submit { job, submitter } => {
+                let (turn, backend, input) = (job.turn, job.spec.id.clone(), job.request.input.clone());
+                self.waiting.push(Waiting { turn, backend, input, submitter });
                 self.feed(Input::Submit(job));
             }
             Message::Act { act, reply } => {
@@ -333,15 +295,15 @@ impl Actor {
                 tracing::debug!(session = %self.machine.record().key, %turn, "turn accepted");
                 self.accept(turn, thread);
             }
-            Effect::Deny { turn, denial } => match self.take_waiting(turn).map(|waiting| waiting.submitter) {
-                Some(Submitter::Reads(reply)) => drop(reply.send(SubmitReply::Denied(denial))),
-                Some(Submitter::Leaves(reply)) => drop(reply.send(StartReply::Denied(denial))),
-                None => {}
-            },
+            Effect::Deny { turn, denial } => {
+                if let Some(waiting) = self.take_waiting(turn) {
+                    waiting.submitter.deny(denial);
+                }
+            }
             Effect::Joined { turn, into, thread } => {
                 if let Some(Submitter::Leaves(reply)) = self.take_waiting(turn).map(|waiting| waiting.submitter) {
                     let submitted = Submitted { status: Status::Steered, turn: into, thread, depth: 0 };
-                    let _ = reply.send(StartReply::Submitted(submitted));
+                    let _ = reply.send(Reply::Taken(submitted));
                 }
             }
             Effect::Again(job) => self.again.push_back(*job),
@@ -440,26 +402,22 @@ impl Actor {
         }
     }
 
-    fn submitted(&mut self, job: &Job, submitter: Submitter) {
-        let (turn, backend, input) = (job.turn, job.spec.id.clone(), job.request.input.clone());
-        self.waiting.push(Waiting { turn, backend, input, submitter });
-    }
-
     fn accept(&mut self, turn: TurnId, thread: ThreadId) {
         let Some(waiting) = self.take_waiting(turn) else { return };
         self.journal.accepted(turn, waiting.backend, thread.clone());
+        let said = EventKind::UserText(waiting.input);
         match waiting.submitter {
             Submitter::Reads(reply) => {
                 let accepted = Accepted { turn, thread, reader: self.readers.open(turn), is_joined: false };
-                self.log(turn, EventKind::UserText(waiting.input));
+                self.log(turn, said);
                 // A submitter that has left drops its reader with the answer, which the next round notices.
-                let _ = reply.send(SubmitReply::Accepted(accepted));
+                let _ = reply.send(Reply::Taken(accepted));
             }
             Submitter::Leaves(reply) => {
-                self.log(turn, EventKind::UserText(waiting.input));
+                self.log(turn, said);
                 let depth = self.machine.ahead(turn);
                 let status = if depth == 0 { Status::Started } else { Status::Queued };
-                let _ = reply.send(StartReply::Submitted(Submitted { status, turn, thread, depth }));
+                let _ = reply.send(Reply::Taken(Submitted { status, turn, thread, depth }));
             }
         }
     }
@@ -495,8 +453,7 @@ impl Actor {
         self.inbox.close();
         while let Some(message) = self.inbox.recv().await {
             match message {
-                Message::Submit { job, reply } => drop(reply.send(SubmitReply::Moved(job))),
-                Message::Start { job, reply } => drop(reply.send(StartReply::Moved(job))),
+                Message::Submit { job, submitter } => submitter.give_back(job),
                 Message::Join { .. } => {}
                 // Not carried out, so not answered: whoever asked asks again.
                 Message::Act { reply, .. } => drop(reply),
@@ -511,15 +468,5 @@ async fn changed(listeners: &mut watch::Receiver<usize>) {
     if listeners.changed().await.is_err() {
         // Nobody can say so any more.
         std::future::pending::<()>().await;
-    }
-}
-
-impl std::fmt::Debug for SubmitReply {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Accepted(_) => "Accepted",
-            Self::Denied(_) => "Denied",
-            Self::Moved(_) => "Moved",
-        })
     }
 }

@@ -94,7 +94,7 @@ impl Readers {
 
     /// Hands over an event, or holds it. An ending closes the reader behind it.
     pub(super) fn deliver(&mut self, logged: Arc<Logged>) {
-        if self.held.iter().any(|held| held.event.turn == logged.turn) {
+        if self.held.iter().any(|held| held.turn == logged.turn) {
             self.held.push_back(logged);
             return;
         }
@@ -171,9 +171,8 @@ impl Readers {
     pub(super) async fn left(&mut self) -> TurnId {
         while let Some((turn, reader)) = self.gone.next().await {
             let Some(present) = self.present.get_mut(&turn) else { continue };
-            let before = present.len();
             present.retain(|&other| other != reader);
-            if present.is_empty() && before > 0 {
+            if present.is_empty() {
                 self.close(turn);
                 tracing::debug!(%turn, "the reader of a turn has left");
                 return turn;

@@ -10,7 +10,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
@@ -61,11 +60,17 @@ pub struct Journal {
 #[derive(Debug)]
 struct Inner {
     budget: usize,
-    bytes: AtomicUsize,
     logs: DashMap<SessionKey, Arc<Log>>,
     turns: DashMap<TurnId, Weak<Log>>,
+    kept: Mutex<Kept>,
+}
+
+/// What is kept of all sessions.
+#[derive(Debug, Default)]
+struct Kept {
     /// Whose event is the next to go: one entry for each event, oldest first.
-    order: Mutex<VecDeque<Arc<Log>>>,
+    order: VecDeque<Arc<Log>>,
+    bytes: usize,
 }
 
 /// One session's events.
@@ -110,7 +115,7 @@ impl Journal {
     /// An empty journal that holds at most `budget` bytes, about, and always the newest event.
     pub fn new(budget: usize) -> Self {
         let (logs, turns) = (DashMap::new(), DashMap::new());
-        Self { inner: Arc::new(Inner { budget, bytes: AtomicUsize::new(0), logs, turns, order: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { budget, logs, turns, kept: Mutex::default() }) }
     }
 
     /// The session's log, for its task. `last` is the number of its last event so far.
@@ -188,7 +193,7 @@ impl Journal {
 
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        self.inner.bytes.load(Ordering::Relaxed)
+        self.inner.kept().bytes
     }
 }
 
@@ -260,15 +265,22 @@ impl Inner {
 
     /// The newest event of `log`, of so many bytes, is in; the oldest of all go until the budget is kept.
     fn make_room(&self, log: &Arc<Log>, bytes: usize) {
-        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        order.push_back(log.clone());
-        let mut held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        while held > self.budget && order.len() > 1 {
-            let Some(oldest) = order.pop_front() else { break };
-            let freed = oldest.drop_oldest(|turn| drop(self.turns.remove(&turn)));
-            held = self.bytes.fetch_sub(freed, Ordering::Relaxed) - freed;
-            self.drop_if_empty(&oldest);
+        let mut kept = self.kept();
+        kept.order.push_back(log.clone());
+        kept.bytes += bytes;
+        while kept.bytes > self.budget && kept.order.len() > 1 {
+            let Some(oldest) = kept.order.pop_front() else { break };
+            let (freed, is_empty) = oldest.drop_oldest(|turn| drop(self.turns.remove(&turn)));
+            kept.bytes -= freed;
+            if is_empty {
+                self.drop_if_empty(&oldest);
+            }
         }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // A panic inside leaves at worst an event counted wrong.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A log that nobody writes, reads or finds anything in is no more.
@@ -320,15 +332,16 @@ impl Log {
         (state.events.iter().skip(skip).take(max).cloned().collect(), Some(first))
     }
 
-    fn drop_oldest(&self, forget: impl Fn(TurnId)) -> usize {
+    /// Drops the oldest event. Says what that frees, and whether it was the last one.
+    fn drop_oldest(&self, forget: impl Fn(TurnId)) -> (usize, bool) {
         let mut state = self.lock();
-        let Some(logged) = state.events.pop_front() else { return 0 };
+        let Some(logged) = state.events.pop_front() else { return (0, true) };
         if matches!(logged.kind, EventKind::Ended(_)) {
             let turn = logged.turn;
             state.turns.retain(|view| view.id != turn);
             forget(turn);
         }
-        size(&logged.kind)
+        (size(&logged.kind), state.events.is_empty())
     }
 }
 
@@ -342,10 +355,8 @@ impl LogState {
 
     /// With what its ending says, while that is kept.
     fn with_answer(&self, view: &TurnView) -> TurnView {
-        let mut view = view.clone();
         let ending = view.last_seq.filter(|_| view.ended_at.is_some()).and_then(|last| self.at(last));
-        view.ending = ending;
-        view
+        TurnView { ending, ..view.clone() }
     }
 }
 

@@ -10,6 +10,7 @@ mod names;
 mod observer;
 mod preface;
 mod registry;
+mod submission;
 #[cfg(test)]
 mod tests;
 mod turns;

@@ -183,12 +183,7 @@ impl Registry {
     pub async fn reset(&self, key: &SessionKey) -> bool {
         self.finish(key, After::Reset, |store| {
             let Some(mut record) = store.load(key) else { return false };
-            record.thread = None;
-            record.answered = false;
-            record.instructions = None;
-            record.generation += 1;
-            record.allowed.clear();
-            record.closed = false;
+            record.reset();
             store.save(record);
             true
         })

@@ -61,6 +61,21 @@ impl SessionRecord {
             unnamed: false,
         }
     }
+
+    /// Gives the thread up: the next turn begins a new one.
+    pub fn begin_anew(&mut self) {
+        self.thread = None;
+        self.answered = false;
+        self.instructions = None;
+        self.generation += 1;
+    }
+
+    /// Gives up the thread and what was allowed in it, and opens the session again if it was closed.
+    pub fn reset(&mut self) {
+        self.begin_anew();
+        self.allowed.clear();
+        self.closed = false;
+    }
 }
 
 /// Where session records are kept.

@@ -1,4 +1,5 @@
-//! Where a conversation begins anew, by the caller's count or because a turn wants a clean context, and what of the session is settled for the turns before and behind that.
+//! Where a conversation begins anew, by the caller's count or because a turn wants a clean context, and what of the session
+//! is settled for the turns before and behind that.
 //!
 //! Turns of the old conversation that wait are still given to the old thread: the new one begins when the first turn of the
 //! new conversation has come to the front of the queue.
@@ -61,10 +62,7 @@ impl Machine {
                 continue;
             }
             if crosses || renews {
-                self.record.generation += 1;
-                self.record.instructions = None;
-                self.record.thread = None;
-                self.record.answered = false;
+                self.record.begin_anew();
                 if crosses {
                     self.bind(&job);
                 }

@@ -104,12 +104,7 @@ impl Machine {
         let Some(after) = self.after.take() else { return };
         match after {
             After::Reset => {
-                self.record.thread = None;
-                self.record.answered = false;
-                self.record.instructions = None;
-                self.record.generation += 1;
-                self.record.allowed.clear();
-                self.record.closed = false;
+                self.record.reset();
                 self.failures = 0;
                 self.out.push(Effect::Save(self.record.clone()));
                 self.out.push(Effect::Finished);

@@ -4,10 +4,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Accepted, MOVES_MAX, Registry, Submitted, first_record};
 use crate::protocol::{EventKind, Retry, SessionKey, TenantId, TurnId};
-use crate::session::actor::{Message, StartReply, SubmitReply};
+use crate::session::actor::Message;
 use crate::session::delivery::EventReader;
 use crate::session::machine::{Act, Acted, Denial, Job, Refused};
 use crate::session::names::Claim;
+use crate::session::submission::{Reply, Submitter};
 use crate::session::turns::TurnStatus;
 use crate::store::SessionRecord;
 
@@ -72,26 +73,7 @@ impl Registry {
     }
 
     async fn submit_new(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {
-        let mut job = Box::new(job);
-        for _ in 0..MOVES_MAX {
-            let handle = self.handle(key, || first_record(key, &job))?;
-            let (reply, answer) = oneshot::channel();
-            if let Err(mpsc::error::SendError(message)) = handle.inbox.send(Message::Submit { job, reply }).await {
-                // The task is gone. Had it ended in order it would be off the list; one that panicked is taken off here.
-                self.inner.unlist(key, handle.generation);
-                let Message::Submit { job: back, .. } = message else { return Err(Denial::Closing) };
-                job = back;
-                continue;
-            }
-            match answer.await {
-                Ok(SubmitReply::Accepted(accepted)) => return Ok(accepted),
-                Ok(SubmitReply::Denied(denial)) => return Err(denial),
-                Ok(SubmitReply::Moved(back)) => job = back,
-                // The task broke with the turn in its hands: whether an agent has it is unknown, so it is not given again.
-                Err(_) => return Err(Denial::Closing),
-            }
-        }
-        Err(Denial::Closing)
+        self.give(key, job, Submitter::Reads).await
     }
 
     /// Gives a turn to a session that runs whether or not anybody reads it. Like [`Registry::submit`].
@@ -99,20 +81,33 @@ impl Registry {
     /// # Errors
     /// When the session does not take it.
     pub async fn start(&self, key: &SessionKey, job: Job) -> Result<Submitted, Denial> {
+        self.give(key, job, Submitter::Leaves).await
+    }
+
+    /// Gives a job to the session's task, or to the next one while it ends.
+    async fn give<T>(
+        &self,
+        key: &SessionKey,
+        job: Job,
+        submitter: impl Fn(oneshot::Sender<Reply<T>>) -> Submitter,
+    ) -> Result<T, Denial> {
         let mut job = Box::new(job);
         for _ in 0..MOVES_MAX {
             let handle = self.handle(key, || first_record(key, &job))?;
             let (reply, answer) = oneshot::channel();
-            if let Err(mpsc::error::SendError(message)) = handle.inbox.send(Message::Start { job, reply }).await {
+            let message = Message::Submit { job, submitter: submitter(reply) };
+            if let Err(mpsc::error::SendError(message)) = handle.inbox.send(message).await {
+                // The task is gone. Had it ended in order it would be off the list; one that panicked is taken off here.
                 self.inner.unlist(key, handle.generation);
-                let Message::Start { job: back, .. } = message else { return Err(Denial::Closing) };
+                let Message::Submit { job: back, .. } = message else { return Err(Denial::Closing) };
                 job = back;
                 continue;
             }
             match answer.await {
-                Ok(StartReply::Submitted(submitted)) => return Ok(submitted),
-                Ok(StartReply::Denied(denial)) => return Err(denial),
-                Ok(StartReply::Moved(back)) => job = back,
+                Ok(Reply::Taken(taken)) => return Ok(taken),
+                Ok(Reply::Denied(denial)) => return Err(denial),
+                Ok(Reply::Moved(back)) => job = back,
+                // The task broke with the turn in its hands: whether an agent has it is unknown, so it is not given again.
                 Err(_) => return Err(Denial::Closing),
             }
         }

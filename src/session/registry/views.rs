@@ -12,12 +12,8 @@ impl Registry {
     /// # Errors
     /// When there is no such session, or `after` is in the future.
     pub fn watch(&self, key: &SessionKey, after: Option<u64>) -> Result<Observer, WatchError> {
-        let record = self.inner.config.store.load(key);
-        let known = record.is_some() || self.inner.tasks.contains_key(key);
-        if !known {
-            return Err(WatchError::Unknown);
-        }
-        self.inner.journal.watch(key, record.map_or(0, |record| record.seq), after)
+        let last = self.last_seq(key).ok_or(WatchError::Unknown)?;
+        self.inner.journal.watch(key, last, after)
     }
 
     /// Watches a turn: what comes after event `after`, or from its beginning; up to its ending.
@@ -35,7 +31,12 @@ impl Registry {
 
     /// The turns that are known of a session, oldest first; none when there is no such session.
     pub fn turns(&self, key: &SessionKey) -> Option<Vec<TurnView>> {
-        let known = self.inner.config.store.load(key).is_some() || self.inner.tasks.contains_key(key);
-        known.then(|| self.inner.journal.turns(key))
+        self.last_seq(key).map(|_| self.inner.journal.turns(key))
+    }
+
+    /// The number of the session's last event that the store knows of; none when there is no such session.
+    fn last_seq(&self, key: &SessionKey) -> Option<u64> {
+        let record = self.inner.config.store.load(key);
+        record.map(|record| record.seq).or_else(|| self.inner.tasks.contains_key(key).then_some(0))
     }
 }
