@@ -124,7 +124,7 @@ impl App {
         let registry = Registry::new(RegistryConfig {
             policy: policy(&config),
             capacity: Capacity::new(config.sessions.max_live, config.tenants.clone()),
-            store: Arc::new(MemoryStore::new(config.sessions.records_max)),
+            store: Arc::new(MemoryStore::new(config.sessions.records_max, config.limits.events_bytes)),
         });
         let local = Arc::new(Local::new(local_config(&config)?, catalog, registry));
         let api = Arc::new(Api::new(api_config(&config, hub.address()), local.clone()));
@@ -253,6 +253,7 @@ fn policy(config: &Config) -> Policy {
         queue_max: config.sessions.queue_max,
         disconnect_grace: config.sessions.disconnect_grace,
         linger: config.sessions.linger,
+        lasting: false,
     }
 }
 

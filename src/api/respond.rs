@@ -13,7 +13,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
-use crate::dispatch::{Denial, Refusal, Refused};
+use crate::dispatch::{Denial, Refusal, Refused, StoreError};
 use crate::protocol::{ErrorKind, InterruptCause, TurnEnding, TurnError};
 use crate::wire::openai::{ErrorBody, ErrorOut};
 
@@ -24,6 +24,9 @@ pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 const RETRY_QUEUE: Duration = Duration::from_secs(2);
 /// Wait before the next try when the daemon goes down: about as long as a service manager takes to start it again.
 const RETRY_SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// Wait before the next try when the store keeps nothing: somebody has to make room first.
+const RETRY_STORE: Duration = Duration::from_secs(30);
 
 /// An answer that is no success.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,8 +203,17 @@ impl From<TurnError> for ApiError {
             ErrorKind::ThreadNotFound => (S::CONFLICT, "thread_not_found", false),
             ErrorKind::Conflict => (S::CONFLICT, "session_conflict", false),
             ErrorKind::ModelRefused => (S::BAD_REQUEST, "model_refused", false),
+            ErrorKind::TurnLost => (S::BAD_GATEWAY, "turn_lost", false),
+            ErrorKind::StoreUnavailable => (S::SERVICE_UNAVAILABLE, "store_unavailable", true),
         };
         Self { retry_after: error.retry_after, repeatable, ..Self::new(status, code, error.message) }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", &*error.message);
+        Self { retry_after: Some(RETRY_STORE), ..error }
     }
 }
 
@@ -213,6 +225,7 @@ impl From<Denial> for ApiError {
                 retry_after: Some(RETRY_QUEUE),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", message)
             },
+            Denial::Store(error) => error.into(),
             Denial::Closed => Self { repeatable: false, ..Self::new(StatusCode::GONE, "session_closed", message) },
             Denial::ShuttingDown => Self {
                 retry_after: Some(RETRY_SHUTDOWN),
@@ -270,6 +283,7 @@ impl From<Refusal> for ApiError {
             Refusal::Denied(denial) => denial.into(),
             Refusal::Refused(refused) => refused.into(),
             Refusal::Unable(error) => error.into(),
+            Refusal::Store(error) => error.into(),
         }
     }
 }

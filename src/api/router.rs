@@ -109,7 +109,7 @@ impl Api {
             Route::Chat => openai::chat(self, tenant, headers, body().await?).await,
             Route::Models => Ok(openai::models(self, &tenant)),
             Route::Model(name) => openai::model(self, &tenant, &name),
-            Route::Sessions => Ok(control::list(self, &tenant)),
+            Route::Sessions => control::list(self, &tenant),
             Route::Session(key) => control::close(self, tenant, &key).await,
             Route::SessionEvents(key) => control::of_session(self, tenant, headers, query, &key),
             Route::SessionTurns(key) => control::turns(self, tenant, &key),

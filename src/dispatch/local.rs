@@ -10,13 +10,13 @@ use futures_util::future::BoxFuture;
 use super::{BackendView, Counts, Dispatch, Refusal};
 use crate::driver::catalog::Catalog;
 use crate::protocol::{
-    BackendId, BackendSpec, ErrorKind, SessionKey, TenantId, Tenants, ThreadId, TurnError, TurnId, TurnRequest,
+    BackendId, BackendSpec, ErrorKind, Logged, SessionKey, TenantId, Tenants, ThreadId, TurnError, TurnId, TurnRequest,
 };
 use crate::session::{
-    Accepted, Act, Acted, Change, Interrupted, Job, Observer, Refused, Registry, SessionView, Submitted, TurnView,
+    Accepted, Act, Acted, Change, Denial, Interrupted, Job, Observer, Refused, Registry, SessionView, Submitted,
     WatchError,
 };
-use crate::store::SessionRecord;
+use crate::store::{SessionRecord, StoreError, TurnQuery, TurnRecord};
 
 /// What [`Local`] goes by.
 pub struct LocalConfig {
@@ -86,7 +86,7 @@ impl Local {
         let spec = spec.ok_or_else(|| self.unknown(tenant, request.backend.as_str()))?;
         // Who knows the id of another's conversation is not to go on with it.
         if let Some(thread) = &request.thread
-            && self.registry.is_anothers(tenant, thread)
+            && self.registry.is_anothers(tenant, thread)?
         {
             return Err(no_thread(thread).into());
         }
@@ -105,6 +105,7 @@ impl Local {
             directory,
             reader_gone: None,
             steers: false,
+            detached: false,
         })
     }
 
@@ -134,7 +135,7 @@ impl Local {
     /// Whether the backend's configuration lets a session do so.
     fn may(&self, key: &SessionKey, act: &Act) -> Result<(), Refused> {
         let Act::Configure { permission: Change::Set(wanted), .. } = act else { return Ok(()) };
-        let view = self.registry.get(key).ok_or(Refused::NoSession)?;
+        let view = self.registry.get(key).map_err(Denial::from)?.ok_or(Refused::NoSession)?;
         let Some(spec) = self.config.backends.get(&view.record.backend) else { return Ok(()) };
         if wanted.is_laxer_than(spec.permission) {
             let (wanted, most, backend) = (*wanted, spec.permission, spec.id.clone());
@@ -154,7 +155,7 @@ impl Dispatch for Local {
 
     fn start<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Submitted, Refusal>> {
         Box::pin(async move {
-            let job = Job { steers: true, ..self.job(key, request)? };
+            let job = Job { steers: true, detached: true, ..self.job(key, request)? };
             Ok(self.registry.start(key, job).await?)
         })
     }
@@ -176,7 +177,7 @@ impl Dispatch for Local {
         Box::pin(async move {
             let tenant = key.tenant();
             let spec = self.known(tenant, backend).ok_or_else(|| self.unknown(tenant, backend.as_str()))?;
-            if self.registry.is_anothers(tenant, &thread) {
+            if self.registry.is_anothers(tenant, &thread)? {
                 return Err(no_thread(&thread).into());
             }
             let driver = self.catalog.get(&spec.driver)?;
@@ -188,11 +189,11 @@ impl Dispatch for Local {
         })
     }
 
-    fn seal<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool> {
+    fn seal<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(self.registry.seal(key))
     }
 
-    fn session(&self, key: &SessionKey) -> Option<SessionView> {
+    fn session(&self, key: &SessionKey) -> Result<Option<SessionView>, StoreError> {
         self.registry.get(key)
     }
 
@@ -209,11 +210,11 @@ impl Dispatch for Local {
         Box::pin(self.registry.interrupt_turn(tenant, turn, wait))
     }
 
-    fn reset<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool> {
+    fn reset<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(self.registry.reset(key))
     }
 
-    fn close<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool> {
+    fn close<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(self.registry.close(key))
     }
 
@@ -225,15 +226,19 @@ impl Dispatch for Local {
         self.registry.watch_turn(tenant, turn, after)
     }
 
-    fn turn(&self, tenant: &TenantId, turn: TurnId) -> Option<TurnView> {
+    fn turn(&self, tenant: &TenantId, turn: TurnId) -> Result<Option<TurnRecord>, StoreError> {
         self.registry.turn(tenant, turn)
     }
 
-    fn turns(&self, key: &SessionKey) -> Option<Vec<TurnView>> {
-        self.registry.turns(key)
+    fn turns(&self, query: &TurnQuery) -> Result<Vec<TurnRecord>, StoreError> {
+        self.registry.turns(query)
     }
 
-    fn sessions(&self, tenant: &TenantId) -> Vec<SessionView> {
+    fn history(&self, key: &SessionKey, after: u64, max: usize) -> Result<Vec<Arc<Logged>>, StoreError> {
+        self.registry.history(key, after, max)
+    }
+
+    fn sessions(&self, tenant: &TenantId) -> Result<Vec<SessionView>, StoreError> {
         self.registry.list(tenant)
     }
 

@@ -7,7 +7,9 @@ pub use local::{AgentEntry, Local, LocalConfig};
 pub use port::{BackendView, Counts, Dispatch, Refusal};
 
 // What the port speaks of, for whoever knows the port alone.
+pub use crate::protocol::Logged;
 pub use crate::session::{
-    Accepted, Act, Acted, Change, Denial, EventReader, Interrupted, Logged, Observer, Refused, Seen, SessionView,
-    Status, Submitted, TurnView, WatchError,
+    Accepted, Act, Acted, Change, Denial, EventReader, Interrupted, Observer, Refused, Seen, SessionView, Status,
+    Submitted, WatchError,
 };
+pub use crate::store::{StoreError, TurnQuery, TurnRecord};

@@ -1,14 +1,16 @@
 //! What a front end asks for.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::protocol::{BackendId, SessionKey, TenantId, ThreadId, TurnError, TurnId, TurnRequest};
+use crate::protocol::{BackendId, Logged, SessionKey, TenantId, ThreadId, TurnError, TurnId, TurnRequest};
 use crate::session::{
-    Accepted, Act, Acted, Denial, Interrupted, Observer, Refused, SessionView, Submitted, TurnView, WatchError,
+    Accepted, Act, Acted, Denial, Interrupted, Observer, Refused, SessionView, Submitted, WatchError,
 };
+use crate::store::{StoreError, TurnQuery, TurnRecord};
 
 /// Why a turn is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +32,9 @@ pub enum Refusal {
     /// The backend cannot run.
     #[error(transparent)]
     Unable(#[from] TurnError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A backend as people see it.
@@ -56,7 +61,7 @@ pub struct Counts {
     pub queued: usize,
 }
 
-/// Whatever carries out turns.
+/// Whatever carries out turns. Calls that can fail for the store alone say so by [`StoreError`].
 pub trait Dispatch: Send + Sync + 'static {
     /// Gives a turn to its session; the answer is the session's own.
     fn submit<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Accepted, Refusal>>;
@@ -77,10 +82,10 @@ pub trait Dispatch: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Acted, Refusal>>;
 
     /// Closes a session: it takes nothing until it is reset. False when there is no such session.
-    fn seal<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool>;
+    fn seal<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// One session.
-    fn session(&self, key: &SessionKey) -> Option<SessionView>;
+    fn session(&self, key: &SessionKey) -> Result<Option<SessionView>, StoreError>;
 
     /// Stops the running turn of a session, or the one named, and waits for its end for at most `wait`.
     fn interrupt<'a>(&'a self, key: &'a SessionKey, turn: Option<TurnId>, wait: Duration)
@@ -90,10 +95,10 @@ pub trait Dispatch: Send + Sync + 'static {
     fn interrupt_turn<'a>(&'a self, tenant: &'a TenantId, turn: TurnId, wait: Duration) -> BoxFuture<'a, Interrupted>;
 
     /// Takes the session's thread away. False when there is no such session.
-    fn reset<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool>;
+    fn reset<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// Ends the session and forgets it. False when there is no such session.
-    fn close<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, bool>;
+    fn close<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// Watches a session: what comes after event `after`, or from now on.
     ///
@@ -108,13 +113,16 @@ pub trait Dispatch: Send + Sync + 'static {
     fn watch_turn(&self, tenant: &TenantId, turn: TurnId, after: Option<u64>) -> Result<Observer, WatchError>;
 
     /// A turn, as far as it is known.
-    fn turn(&self, tenant: &TenantId, turn: TurnId) -> Option<TurnView>;
+    fn turn(&self, tenant: &TenantId, turn: TurnId) -> Result<Option<TurnRecord>, StoreError>;
 
-    /// The turns that are known of a session, oldest first; none when there is no such session.
-    fn turns(&self, key: &SessionKey) -> Option<Vec<TurnView>>;
+    /// The turns that a query means, newest first.
+    fn turns(&self, query: &TurnQuery) -> Result<Vec<TurnRecord>, StoreError>;
+
+    /// A session's events with numbers above `after`, oldest first, at most `max`: what is kept of them.
+    fn history(&self, key: &SessionKey, after: u64, max: usize) -> Result<Vec<Arc<Logged>>, StoreError>;
 
     /// The tenant's sessions.
-    fn sessions(&self, tenant: &TenantId) -> Vec<SessionView>;
+    fn sessions(&self, tenant: &TenantId) -> Result<Vec<SessionView>, StoreError>;
 
     /// Which backend a request's `model` means; none named means the caller's agent's, or the default. There are only
     /// those that the tenant may use.

@@ -35,6 +35,10 @@ pub enum ErrorKind {
     Conflict,
     /// The agent refused the model that was asked for.
     ModelRefused,
+    /// The daemon went down while the agent had the turn.
+    TurnLost,
+    /// The store keeps nothing at present.
+    StoreUnavailable,
 }
 
 /// Why a turn failed.

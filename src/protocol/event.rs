@@ -1,8 +1,16 @@
 //! The numbered steps of a turn.
 
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{AnsweredBy, Decision, FileChangeKind, Question, SteerId, ThreadId, TurnEnding, TurnError, TurnId, Usage};
+
+/// What an event takes beside its texts, in bytes, about.
+const EVENT_BYTES: usize = 256;
 
 /// One step, numbered without gaps within its session.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +21,43 @@ pub struct Event {
     pub turn: TurnId,
     /// What happened.
     pub kind: EventKind,
+}
+
+/// An event that was written down.
+#[derive(Debug)]
+pub struct Logged {
+    /// What happened.
+    pub event: Event,
+    /// When.
+    pub at: SystemTime,
+    /// How a front shows it to observers, made by the first that needs it: there may be many.
+    pub shown: OnceLock<Bytes>,
+}
+
+impl Logged {
+    /// Written down now.
+    pub fn now(event: Event) -> Arc<Self> {
+        Self::at(SystemTime::now(), event)
+    }
+
+    /// Written down then.
+    pub fn at(at: SystemTime, event: Event) -> Arc<Self> {
+        Arc::new(Self { event, at, shown: OnceLock::new() })
+    }
+}
+
+impl PartialEq for Logged {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.event, self.at) == (&other.event, other.at)
+    }
+}
+
+impl Deref for Logged {
+    type Target = Event;
+
+    fn deref(&self) -> &Event {
+        &self.event
+    }
 }
 
 /// What can happen in a turn.
@@ -117,6 +162,49 @@ pub enum EventKind {
     Usage(Usage),
     /// The turn's one ending.
     Ended(TurnEnding),
+}
+
+impl EventKind {
+    /// Whether it is a piece of a message that comes as a whole, too.
+    pub fn is_delta(&self) -> bool {
+        matches!(self, Self::TextDelta(_) | Self::ReasoningDelta(_))
+    }
+
+    /// What an event takes, in bytes, about.
+    pub fn bytes(&self) -> usize {
+        let text = match self {
+            Self::UserText(text)
+            | Self::TextDelta(text)
+            | Self::ReasoningDelta(text)
+            | Self::AssistantText(text)
+            | Self::Raw(text)
+            | Self::Reasoning(text)
+            | Self::Steered { text, .. } => text.len(),
+            Self::ToolUse { id, name, input } => id.len() + name.len() + input.len(),
+            Self::ToolResult { id, text, .. } => id.len() + text.len(),
+            Self::Subagent { parent, text } => parent.len() + text.len(),
+            Self::PermissionDenied { tool } => tool.len(),
+            Self::PermissionAsked(question) => question.input.len(),
+            Self::PermissionAnswered { decision: Decision::Deny { message }, .. } => message.len(),
+            Self::PermissionAnswered { decision: Decision::Answers(answers), .. } => {
+                answers.iter().map(|(question, answer)| question.len() + answer.len()).sum()
+            }
+            Self::FileChange { path, .. } => path.len(),
+            Self::Ended(TurnEnding::Completed { text, reasoning, .. }) => text.len() + reasoning.len(),
+            Self::Ended(TurnEnding::Failed(error)) => error.message.len(),
+            Self::Ended(TurnEnding::Interrupted(_))
+            | Self::Waiting(_)
+            | Self::Started { .. }
+            | Self::Retry { .. }
+            | Self::TextMismatch
+            | Self::PermissionAnswered { .. }
+            | Self::SteerConsumed { .. }
+            | Self::SteerDropped { .. }
+            | Self::Usage(_) => 0,
+        };
+        // The shown form is about as long again.
+        EVENT_BYTES + 2 * text
+    }
 }
 
 /// Why a turn cannot begin yet.

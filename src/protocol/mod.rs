@@ -14,7 +14,7 @@ mod workspace;
 
 pub use backend::{BackendSpec, CommandPolicy, EnvPolicy, Permission, PermissionParseError, SECRET_VARIABLES};
 pub use error::{ErrorKind, TurnError};
-pub use event::{DriverEnd, Event, EventKind, ThreadOrigin, WaitReason};
+pub use event::{DriverEnd, Event, EventKind, Logged, ThreadOrigin, WaitReason};
 pub use ids::{BackendId, IdError, RequestId, SessionKey, SteerId, TenantId, ThreadId, TurnId};
 pub use limits::Limits;
 pub use question::{AnsweredBy, Decision, FileChangeKind, Question};

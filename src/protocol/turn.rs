@@ -1,5 +1,6 @@
 //! One input and everything up to its one ending.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{BackendId, BackendSpec, Permission, ThreadId, TurnError};
 
 /// What a front end asks a session to do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnRequest {
     /// Which configured agent; decides the driver.
     pub backend: BackendId,
@@ -36,12 +37,37 @@ pub struct TurnRequest {
     pub boundary: Option<u64>,
     /// The boundary is a compaction of the caller's own copy, so the thread goes on.
     pub keeps_thread: bool,
+    /// What the caller calls the turn, to find it again: names and their values.
+    pub tags: BTreeMap<String, String>,
     /// The caller asks again for what it has asked for before, because it got no answer.
     pub retry: Option<Retry>,
 }
 
+impl TurnRequest {
+    /// A turn in a session that somebody named, and nothing else said about it.
+    pub fn new(backend: BackendId, input: impl Into<String>) -> Self {
+        Self {
+            backend,
+            workspace: None,
+            workspace_hint: None,
+            thread: None,
+            instructions: None,
+            history: Vec::new(),
+            input: input.into(),
+            unnamed: false,
+            lingers: false,
+            idempotency: None,
+            renew: false,
+            boundary: None,
+            keeps_thread: false,
+            tags: BTreeMap::new(),
+            retry: None,
+        }
+    }
+}
+
 /// How a caller asks again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Retry {
     /// In the same words.
     Same,
@@ -50,7 +76,7 @@ pub enum Retry {
 }
 
 /// A request's name in its tenant, by the header `Idempotency-Key`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Idempotency {
     /// The name.
     pub key: String,
@@ -59,7 +85,7 @@ pub struct Idempotency {
 }
 
 /// One earlier message of a conversation that the agent itself has not seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryMessage {
     /// Who said it.
     pub role: Role,
@@ -68,7 +94,7 @@ pub struct HistoryMessage {
 }
 
 /// Who said a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// The person or program that calls.
     User,

@@ -12,14 +12,21 @@ use super::compose::Composer;
 use super::delivery::Readers;
 use super::journal::Writer;
 use super::machine::{Act, Acted, After, AskId, Effect, Input, Job, Machine, Policy, Refused};
+use super::outbox::{Need, Out, Outbox};
 use super::registry::{Accepted, Live, Status, Submitted};
 use super::submission::{Reply, Submitter, Waiting};
+use super::writes::Writes;
 use crate::driver::{Attachment, Command, CommandKind, DriverEvent, OpenRequest};
-use crate::protocol::{DriverEnd, ErrorKind, Event, EventKind, ThreadId, TurnEnding, TurnError, TurnId};
-use crate::store::{SessionRecord, SessionStore};
+use crate::protocol::{
+    DriverEnd, ErrorKind, Event, EventKind, InterruptCause, Logged, ThreadId, TurnEnding, TurnError, TurnId,
+};
+use crate::store::{AcceptedTurn, EventStore, Rerun, SessionRecord, StoreError, TurnRecord, Write};
 
 /// Messages that may wait for a session's task; it never makes them wait for anything but each other.
 pub(super) const INBOX_MAX: usize = 64;
+
+/// How long the store may take to keep something before the session goes on without it.
+pub(super) const KEEP_MAX: Duration = Duration::from_secs(10);
 
 /// How long a session that has nothing else to do waits for a slow reader of its last ending: the end of the daemon must
 /// not wait for a client.
@@ -53,12 +60,15 @@ pub(super) struct Ends {
 pub(super) struct Actor {
     machine: Machine,
     inbox: mpsc::Receiver<Message>,
-    store: Arc<dyn SessionStore>,
+    writes: Writes,
+    outbox: Outbox,
     readers: Readers,
     journal: Writer,
     composer: Composer,
     seq: u64,
     attachment: Option<Attachment>,
+    /// How many there were.
+    attachments: u64,
     pid: Option<u32>,
     /// What the machine knows of slow readers.
     held: bool,
@@ -68,8 +78,8 @@ pub(super) struct Actor {
     waiting: Vec<Waiting>,
     asks: Vec<(AskId, oneshot::Sender<Result<Acted, Refused>>)>,
     next_ask: AskId,
-    /// Turns that are to be submitted once more.
-    again: VecDeque<Job>,
+    /// What the machine is to be told when all that follows from the last input is done.
+    next: VecDeque<Input>,
     /// How many listen who can answer questions.
     listeners: watch::Receiver<usize>,
     finishing: Vec<oneshot::Sender<()>>,
@@ -90,6 +100,7 @@ enum Happened {
     Time,
     Pressed,
     Listening,
+    Store,
     Driver(Option<DriverEvent>),
 }
 
@@ -97,7 +108,7 @@ impl Actor {
     pub(super) fn new(
         record: SessionRecord,
         policy: Policy,
-        store: Arc<dyn SessionStore>,
+        store: Arc<dyn EventStore>,
         journal: Writer,
         capacity: &Capacity,
         ends: Ends,
@@ -107,15 +118,17 @@ impl Actor {
         // Somebody may have listened before there was a task.
         listeners.mark_changed();
         Self {
-            seq: record.seq,
+            seq: record.last_seq(),
+            writes: Writes::new(store, &record),
+            outbox: Outbox::default(),
             member: capacity.join(record.key.tenant()),
             machine: Machine::new(record, policy),
             inbox,
-            store,
             readers: Readers::default(),
             journal,
             composer: Composer::default(),
             attachment: None,
+            attachments: 0,
             pid: None,
             held: false,
             place: None,
@@ -123,7 +136,7 @@ impl Actor {
             waiting: Vec::new(),
             asks: Vec::new(),
             next_ask: 0,
-            again: VecDeque::new(),
+            next: VecDeque::new(),
             listeners,
             finishing: Vec::new(),
             watching: Vec::new(),
@@ -135,8 +148,8 @@ impl Actor {
 
     /// Runs until nothing is left to do.
     pub(super) async fn run(mut self) {
-        // An ending that waits for a slow reader is something to do, too.
-        while !self.machine.done() || self.readers.holding() || self.fresh {
+        // An ending that waits for the store or a slow reader is something to do, too.
+        while !self.machine.done() || !self.outbox.is_empty() || self.readers.holding() || self.fresh {
             self.fresh = false;
             match self.wait().await {
                 Happened::Message(message) => self.message(message),
@@ -150,6 +163,7 @@ impl Actor {
                 Happened::Retire => self.feed(Input::Retire),
                 Happened::Time => self.time(),
                 Happened::Pressed => {}
+                Happened::Store => self.hand_out(),
                 Happened::Listening => {
                     let listening = *self.listeners.borrow_and_update() > 0;
                     self.feed(Input::Listening(listening));
@@ -163,7 +177,8 @@ impl Actor {
 
     async fn wait(&mut self) -> Happened {
         let held = self.readers.holding();
-        let pressed = held && self.machine.streaming();
+        let waits = !self.outbox.is_empty();
+        let pressed = (held || self.writes.is_full()) && self.machine.streaming();
         let deadline = self.deadline();
         tokio::select! {
             biased;
@@ -171,6 +186,7 @@ impl Actor {
             place = async { match &mut self.ticket { Some(ticket) => ticket.await.ok(), None => std::future::pending().await } } => Happened::Place(place),
             () = self.member.retire() => Happened::Retire,
             () = changed(&mut self.listeners) => Happened::Listening,
+            () = self.writes.changed(), if waits || pressed => Happened::Store,
             () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Happened::Time,
             event = async { match &mut self.attachment { Some(a) => a.events.recv().await, None => std::future::pending().await } }, if !pressed => Happened::Driver(event),
             happened = async {
@@ -184,7 +200,8 @@ impl Actor {
     fn deadline(&self) -> Option<Instant> {
         let machine = self.machine.deadline().map(Instant::from_std);
         let stall = self.readers.stalled_since().map(|since| since + self.reader_stall());
-        [machine, stall].into_iter().flatten().min()
+        let store = self.outbox.since().map(|since| since + KEEP_MAX);
+        [machine, stall, store, self.writes.due()].into_iter().flatten().min()
     }
 
     /// How long a reader may take nothing.
@@ -201,6 +218,10 @@ impl Actor {
             tracing::warn!(session = %self.machine.record().key, %turn, ?stall, "let a reader go that took nothing; its turn goes on");
         }
         self.note_pressure();
+        if self.outbox.since().is_some_and(|since| since + KEEP_MAX <= Instant::now()) {
+            self.go_without_store(&slow());
+            self.hand_out();
+        }
         self.feed(Input::Tick);
     }
 
@@ -215,9 +236,22 @@ impl Actor {
 
     fn message(&mut self, message: Message) {
         match message {
+            Message::Submit { submitter, .. } if let Some(error) = self.writes.trouble() => {
+                submitter.deny(error.into())
+            }
             Message::Submit { job, submitter } => {
-                let (turn, backend, input) = (job.turn, job.spec.id.clone(), job.request.input.clone());
-                self.waiting.push(Waiting { turn, backend, input, submitter });
+                let waiting = Waiting {
+                    turn: job.turn,
+                    backend: job.spec.id.clone(),
+                    input: job.request.input.clone(),
+                    tags: job.request.tags.clone(),
+                    name: job.request.idempotency.clone(),
+                    rerun: job
+                        .reruns()
+                        .then(|| Rerun { request: job.request.clone(), directory: job.directory.clone() }),
+                    submitter,
+                };
+                self.waiting.push(waiting);
                 self.feed(Input::Submit(job));
             }
             Message::Act { act, reply } => {
@@ -275,7 +309,19 @@ impl Actor {
         }
     }
 
+    /// Tells the machine, does what follows, and hands out what can be handed out by now.
     fn feed(&mut self, input: Input) {
+        self.next.push_back(input);
+        while let Some(input) = self.next.pop_front() {
+            self.step(input);
+        }
+        if let Some(number) = self.writes.flush(&self.machine, self.seq) {
+            self.outbox.written(number);
+        }
+        self.hand_out();
+    }
+
+    fn step(&mut self, input: Input) {
         let now = Instant::now().into_std();
         let effects = self.machine.handle(now, input);
         // Before anybody hears of it: who is told of a turn finds it.
@@ -283,9 +329,42 @@ impl Actor {
         for effect in effects {
             self.carry_out(effect);
         }
-        // Only now, or what they bring about would come before what it follows.
-        while let Some(job) = self.again.pop_front() {
-            self.feed(Input::Submit(Box::new(job)));
+    }
+
+    /// Hands out what need not wait any longer.
+    fn hand_out(&mut self) {
+        loop {
+            while let Some(out) = self.outbox.next(self.writes.kept()) {
+                self.put_out(out);
+            }
+            match self.writes.trouble() {
+                Some(error) if !self.outbox.is_empty() => self.go_without_store(&error),
+                _ => break,
+            }
+        }
+    }
+
+    /// The store keeps nothing: who waits for it is told so. Turns that an agent has go on to their endings.
+    fn go_without_store(&mut self, error: &StoreError) {
+        for out in self.outbox.give_up() {
+            match out {
+                Out::Accepted { turn, submitter, .. } => {
+                    submitter.deny(error.clone().into());
+                    self.next.push_back(Input::Unkept { turn: turn.id, error: error.clone().into() });
+                }
+                Out::Command { command, .. } => {
+                    // Before the other: a turn that ends this way is never interrupted.
+                    let (command, result) = (command.id, Err(error.clone().into()));
+                    self.next.push_front(Input::Driver(DriverEvent::Acked { command, result }));
+                }
+                Out::Event { .. } | Out::PutOff(_) | Out::Finished => {}
+            }
+        }
+        while let Some(input) = self.next.pop_front() {
+            self.step(input);
+        }
+        if let Some(number) = self.writes.flush(&self.machine, self.seq) {
+            self.outbox.written(number);
         }
     }
 
@@ -306,7 +385,8 @@ impl Actor {
                     let _ = reply.send(Reply::Taken(submitted));
                 }
             }
-            Effect::Again(job) => self.again.push_back(*job),
+            // Only when the rest is done, or what it brings about would come before what it follows.
+            Effect::Again(job) => self.next.push_back(Input::Submit(job)),
             Effect::Reply { ask, result } => {
                 if let Some(at) = self.asks.iter().position(|(waiting, _)| *waiting == ask) {
                     // Whoever asked may have left.
@@ -316,11 +396,11 @@ impl Actor {
             Effect::AcquirePlace => match self.member.acquire() {
                 Ok(place) => {
                     self.place = Some(place);
-                    self.feed(Input::PlaceGranted);
+                    self.step(Input::PlaceGranted);
                 }
                 Err(ticket) => {
                     self.ticket = Some(ticket);
-                    self.feed(Input::PlaceBusy);
+                    self.step(Input::PlaceBusy);
                 }
             },
             Effect::ReleasePlace => {
@@ -333,16 +413,47 @@ impl Actor {
             Effect::Open { driver, request } => {
                 let request = OpenRequest { raw: self.journal.raw(), ..request };
                 self.attachment = Some(driver.0.open(request));
+                self.attachments += 1;
             }
             Effect::DropAttachment => {
                 tracing::error!(session = %self.machine.record().key, "a driver did not end its process within its bounds");
                 self.attachment = None;
             }
-            Effect::Command(command) => self.command(command),
+            Effect::Command(command) => {
+                let mut need = Need::Nothing;
+                if let CommandKind::StartTurn { turn, .. } = &command.kind {
+                    self.writes.now(Write::Given(*turn));
+                    need = Need::Batch;
+                }
+                self.outbox.push(need, Out::Command { attachment: self.attachments, command });
+            }
             Effect::Emit(turn, kind) => self.emit(turn, kind),
-            Effect::Save(record) => self.store.save(SessionRecord { seq: self.seq, ..record }),
-            Effect::Remove => self.store.remove(&self.machine.record().key),
-            Effect::Finished => {
+            Effect::PutOff(turn) => {
+                let ending = TurnEnding::Interrupted(InterruptCause::ShutdownBeforeStart);
+                let logged = Logged::now(Event { seq: self.seq, turn, kind: EventKind::Ended(ending) });
+                self.outbox.push(Need::Nothing, Out::PutOff(logged));
+            }
+            Effect::Save => self.writes.save(),
+            Effect::Remove => self.writes.forget(),
+            Effect::Finished => self.outbox.push(Need::Batch, Out::Finished),
+        }
+    }
+
+    fn put_out(&mut self, out: Out) {
+        match out {
+            Out::Accepted { turn, submitter, said } => self.accepted(*turn, submitter, said),
+            Out::Event { logged, is_unread } => {
+                if is_unread {
+                    self.journal.unread(logged.turn);
+                }
+                self.journal.append(&logged);
+                self.deliver(logged);
+            }
+            Out::PutOff(logged) => self.deliver(logged),
+            // Of an attachment that is gone by now nobody wants anything.
+            Out::Command { attachment, command } if attachment == self.attachments => self.command(command),
+            Out::Command { .. } => {}
+            Out::Finished => {
                 for reply in self.finishing.drain(..) {
                     let _ = reply.send(());
                 }
@@ -370,7 +481,6 @@ impl Actor {
         if matches!(kind, EventKind::Started { .. }) {
             tracing::debug!(session = %self.machine.record().key, %turn, "turn began");
         }
-        let ended = matches!(kind, EventKind::Ended(_));
         if let EventKind::Ended(ending) = &kind {
             let session = &self.machine.record().key;
             match ending {
@@ -382,43 +492,74 @@ impl Actor {
             }
         }
         self.log(turn, kind);
-        if ended {
+    }
+
+    /// Numbers an event and has it kept; who reads it gets it in its time, an ending only when it is kept.
+    fn log(&mut self, turn: TurnId, kind: EventKind) {
+        self.seq += 1;
+        let is_ending = matches!(kind, EventKind::Ended(_));
+        let is_unread = is_ending && !self.readers.has_any(turn);
+        let logged = Logged::now(Event { seq: self.seq, turn, kind });
+        if is_unread {
+            self.writes.now(Write::Unread(turn));
+        }
+        let need = if is_ending { Need::Batch } else { self.writes.need(self.seq) };
+        self.writes.event(&self.machine.record().key, &logged);
+        self.outbox.push(need, Out::Event { logged, is_unread });
+    }
+
+    /// Gives an event to the readers of its turn.
+    fn deliver(&mut self, logged: Arc<Logged>) {
+        let turn = logged.turn;
+        let is_ending = matches!(logged.kind, EventKind::Ended(_));
+        // Who asks for lines watches; the reader of the turn gets what the turn is.
+        if !matches!(logged.kind, EventKind::Raw(_)) {
+            self.readers.deliver(logged);
+        }
+        if is_ending {
             for (_, ended) in self.watching.extract_if(.., |(watched, _)| *watched == turn) {
                 let _ = ended.send(());
             }
         }
     }
 
-    fn log(&mut self, turn: TurnId, kind: EventKind) {
-        self.seq += 1;
-        // Who asks for lines watches; the reader of the turn gets what the turn is.
-        let is_raw = matches!(kind, EventKind::Raw(_));
-        if matches!(kind, EventKind::Ended(_)) && !self.readers.has_any(turn) {
-            self.journal.unread(turn);
-        }
-        let logged = self.journal.append(Event { seq: self.seq, turn, kind });
-        if !is_raw {
-            self.readers.deliver(logged);
-        }
-    }
-
     fn accept(&mut self, turn: TurnId, thread: ThreadId) {
         let Some(waiting) = self.take_waiting(turn) else { return };
-        self.journal.accepted(turn, waiting.backend, thread.clone());
-        let said = EventKind::UserText(waiting.input);
-        match waiting.submitter {
-            Submitter::Reads(reply) => {
-                let accepted = Accepted { turn, thread, reader: self.readers.open(turn), is_joined: false };
-                self.log(turn, said);
-                // A submitter that has left drops its reader with the answer, which the next round notices.
-                let _ = reply.send(Reply::Taken(accepted));
+        let Waiting { backend, input, tags, name, rerun, submitter, .. } = waiting;
+        if let Submitter::Restored { turn, .. } = &submitter {
+            let turn = Box::new(TurnRecord { thread, ..turn.clone() });
+            return self.outbox.push(Need::Nothing, Out::Accepted { turn, submitter, said: None });
+        }
+        let key = &self.machine.record().key;
+        self.seq += 1;
+        let record = TurnRecord { tags, ..TurnRecord::accepted(turn, key.clone(), backend, thread, self.seq) };
+        let said = Logged::now(Event { seq: self.seq, turn, kind: EventKind::UserText(input) });
+        self.writes.now(Write::Accepted(Box::new(AcceptedTurn { turn: record.clone(), name, rerun })));
+        self.writes.event(key, &said);
+        self.outbox.push(Need::Batch, Out::Accepted { turn: Box::new(record), submitter, said: Some(said) });
+    }
+
+    fn accepted(&mut self, record: TurnRecord, submitter: Submitter, said: Option<Arc<Logged>>) {
+        let (turn, thread) = (record.id, record.thread.clone());
+        self.journal.accepted(record);
+        // Before what was said: it is the first that a reader gets.
+        let reader = matches!(submitter, Submitter::Reads(_)).then(|| self.readers.open(turn));
+        if let Some(said) = said {
+            self.journal.append(&said);
+            self.deliver(said);
+        }
+        match (submitter, reader) {
+            // A submitter that has left drops its reader with the answer, which the next round notices.
+            (Submitter::Reads(reply), Some(reader)) => {
+                drop(reply.send(Reply::Taken(Accepted { turn, thread, reader, is_joined: false })));
             }
-            Submitter::Leaves(reply) => {
-                self.log(turn, said);
+            (Submitter::Leaves(reply), _) => {
                 let depth = self.machine.ahead(turn);
                 let status = if depth == 0 { Status::Started } else { Status::Queued };
-                let _ = reply.send(Reply::Taken(Submitted { status, turn, thread, depth }));
+                drop(reply.send(Reply::Taken(Submitted { status, turn, thread, depth })));
             }
+            (Submitter::Restored { reply, .. }, _) => drop(reply.send(Reply::Taken(()))),
+            (Submitter::Reads(_), None) => {}
         }
     }
 
@@ -445,8 +586,9 @@ impl Actor {
     /// the next task.
     async fn leave(mut self) {
         if self.machine.kept() {
-            self.store.save(SessionRecord { seq: self.seq, ..self.machine.record().clone() });
+            self.writes.save();
         }
+        self.writes.flush(&self.machine, self.seq);
         if let Some(unlist) = self.unlist.take() {
             unlist();
         }
@@ -462,6 +604,14 @@ impl Actor {
             }
         }
     }
+}
+
+/// The store did not keep something in [`KEEP_MAX`].
+pub(super) fn slow() -> StoreError {
+    StoreError::new(format!(
+        "the store did not keep what it was given within {KEEP_MAX:?}; see whether the disk of `store.path` is overloaded or \
+         failing"
+    ))
 }
 
 async fn changed(listeners: &mut watch::Receiver<usize>) {

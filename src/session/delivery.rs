@@ -10,9 +10,8 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::journal::Logged;
 use super::observer::{Observer, Seen};
-use crate::protocol::{EventKind, TurnId};
+use crate::protocol::{EventKind, Logged, TurnId};
 
 /// Events that may wait for one reader. A reader that is that far behind holds up its agent.
 pub const READER_MAX: usize = 64;
@@ -31,11 +30,14 @@ impl EventReader {
         let (sender, events) = mpsc::channel(READER_MAX);
         let (alive, left) = oneshot::channel();
         tokio::spawn(async move {
-            // What is missed cannot be made good: the reader ends without an ending, and says so.
-            while let Some(Seen::Events(events)) =
-                tokio::select! { seen = observer.next() => seen, () = sender.closed() => None }
-            {
-                for logged in events {
+            let mut is_torn = false;
+            while let Some(seen) = tokio::select! { seen = observer.next() => seen, () = sender.closed() => None } {
+                let Seen::Events(events) = seen else {
+                    is_torn = true;
+                    continue;
+                };
+                // Behind a gap the pieces of messages fit nothing any more; the ending has the whole answer.
+                for logged in events.into_iter().filter(|logged| !is_torn || !logged.kind.is_delta()) {
                     if sender.send(logged).await.is_err() {
                         return;
                     }

@@ -1,55 +1,24 @@
-//! What happened in sessions, kept in memory for those who watch: numbered, in order, within one budget of bytes for all.
+//! What happened in sessions of late, kept in memory for those who watch: numbered, in order, within one budget of bytes
+//! for all. What is older stands in the store.
 //!
 //! ```text
 //!  a session's task ── append ─▶ Log (its events, in order) ◀── read ── Observer, at its own pace
-//!                                     ▲
+//!                                     ▲                                     └─ what is older: the store
 //!                       Journal: which logs there are, and whose event is the oldest, to go first
 //! ```
 //!
-//! A writer never waits for an observer: one that is slow finds that events are gone, and is told which.
+//! A writer never waits for an observer: one that is so slow that events are gone for good is told which.
 
 use std::collections::VecDeque;
-use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::sync::watch;
 
 use super::observer::Observer;
-use super::turns::TurnView;
 use crate::driver::RawWanted;
-use crate::protocol::{BackendId, Decision, Event, EventKind, SessionKey, TenantId, ThreadId, TurnEnding, TurnId};
-
-/// What an event takes beside its texts, in bytes, about.
-const EVENT_BYTES: usize = 256;
-
-/// An event that was written down.
-#[derive(Debug)]
-pub struct Logged {
-    /// What happened.
-    pub event: Event,
-    /// When.
-    pub at: SystemTime,
-    /// How a front shows it to observers, made by the first that needs it: there may be many.
-    pub shown: OnceLock<Bytes>,
-}
-
-impl Logged {
-    /// Written down now.
-    pub(super) fn now(event: Event) -> Arc<Self> {
-        Arc::new(Self { event, at: SystemTime::now(), shown: OnceLock::new() })
-    }
-}
-
-impl Deref for Logged {
-    type Target = Event;
-
-    fn deref(&self) -> &Event {
-        &self.event
-    }
-}
+use crate::protocol::{EventKind, Logged, SessionKey, TenantId, TurnId};
+use crate::store::{EventStore, StoreError, TurnQuery, TurnRecord};
 
 /// All logs.
 #[derive(Debug, Clone)]
@@ -60,6 +29,7 @@ pub struct Journal {
 #[derive(Debug)]
 struct Inner {
     budget: usize,
+    store: Arc<dyn EventStore>,
     logs: DashMap<SessionKey, Arc<Log>>,
     turns: DashMap<TurnId, Weak<Log>>,
     kept: Mutex<Kept>,
@@ -88,7 +58,7 @@ pub(super) struct Log {
 #[derive(Debug)]
 struct LogState {
     events: VecDeque<Arc<Logged>>,
-    turns: VecDeque<TurnView>,
+    turns: VecDeque<TurnRecord>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,24 +68,27 @@ pub(super) struct Progress {
 }
 
 /// Why nobody can watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WatchError {
     /// There is no such session or turn, or nothing is kept of it any more.
     #[error("there is no such session or turn, or nothing is kept of it any more")]
     Unknown,
     /// The number is higher than any event has.
-    #[error("the last event has number {last}; events are numbered anew when turnmux starts anew")]
+    #[error("the last event has number {last}")]
     Future {
         /// The number of the last event.
         last: u64,
     },
+    /// What is kept cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Journal {
-    /// An empty journal that holds at most `budget` bytes, about, and always the newest event.
-    pub fn new(budget: usize) -> Self {
+    /// A journal over what the store has. In memory it holds at most `budget` bytes, about, and always the newest event.
+    pub fn new(budget: usize, store: Arc<dyn EventStore>) -> Self {
         let (logs, turns) = (DashMap::new(), DashMap::new());
-        Self { inner: Arc::new(Inner { budget, logs, turns, kept: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { budget, store, logs, turns, kept: Mutex::default() }) }
     }
 
     /// The session's log, for its task. `last` is the number of its last event so far.
@@ -134,7 +107,7 @@ impl Journal {
         if after > last {
             return Err(WatchError::Future { last });
         }
-        Ok(Observer::new(log, None, after))
+        Ok(Observer::new(log, self.inner.store.clone(), None, after))
     }
 
     /// Watches a turn: what comes after event `after`, or from its beginning; up to its ending.
@@ -147,38 +120,68 @@ impl Journal {
         turn: TurnId,
         after: Option<u64>,
     ) -> Result<Observer, WatchError> {
-        let log = self.inner.log_of(tenant, turn).ok_or(WatchError::Unknown)?;
-        let first = log.lock().turns.iter().find(|view| view.id == turn).map(|view| view.first_seq);
-        let first = first.ok_or(WatchError::Unknown)?;
+        let record = self.turn(tenant, turn)?.ok_or(WatchError::Unknown)?;
+        let (log, first) = match self.inner.log_of(tenant, turn) {
+            Some(log) => (log, record.first_seq),
+            None => {
+                let session = self.inner.store.session(&record.session)?.ok_or(WatchError::Unknown)?;
+                (self.inner.log(&record.session, session.last_seq()), record.first_seq)
+            }
+        };
         let last = log.progress.borrow().last;
         let after = after.unwrap_or(first - 1);
         if after > last {
             return Err(WatchError::Future { last });
         }
-        Ok(Observer::new(log, Some(turn), after.max(first - 1)))
+        Ok(Observer::new(log, self.inner.store.clone(), Some(turn), after.max(first - 1)))
     }
 
     /// A turn, as far as it is known.
-    pub fn turn(&self, tenant: &TenantId, turn: TurnId) -> Option<TurnView> {
-        let log = self.inner.log_of(tenant, turn)?;
-        let state = log.lock();
-        state.turns.iter().find(|view| view.id == turn).map(|view| state.with_answer(view))
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn turn(&self, tenant: &TenantId, turn: TurnId) -> Result<Option<TurnRecord>, StoreError> {
+        let fresh = self.inner.log_of(tenant, turn).and_then(|log| log.lock().turn(turn).cloned());
+        match fresh {
+            Some(turn) => Ok(Some(turn)),
+            None => self.inner.store.turn(tenant, turn),
+        }
     }
 
     /// A session's newest turn, and what was said to begin it, as far as that is kept.
-    pub(super) fn last_turn(&self, key: &SessionKey) -> Option<(TurnView, Option<Arc<Logged>>)> {
-        let log = self.inner.logs.get(key)?.clone();
-        let state = log.lock();
-        let view = state.turns.back()?.clone();
-        let said = state.at(view.first_seq);
-        Some((view, said))
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn last_turn(&self, key: &SessionKey) -> Result<Option<(TurnRecord, Option<Arc<Logged>>)>, StoreError> {
+        let fresh = self.inner.logs.get(key).map(|log| log.clone()).and_then(|log| {
+            let state = log.lock();
+            let turn = state.turns.back()?.clone();
+            let said = state.at(turn.first_seq);
+            Some((turn, said))
+        });
+        if let Some((turn, Some(said))) = fresh {
+            return Ok(Some((turn, Some(said))));
+        }
+        let Some(turn) = self.turns(&TurnQuery::newest_of(key))?.pop() else { return Ok(None) };
+        let said = self.inner.store.events(key, turn.first_seq - 1, 1)?.pop();
+        Ok(Some((turn, said)))
     }
 
-    /// A session's turns that are known, oldest first.
-    pub fn turns(&self, key: &SessionKey) -> Vec<TurnView> {
-        let Some(log) = self.inner.logs.get(key).map(|log| log.clone()) else { return Vec::new() };
-        let state = log.lock();
-        state.turns.iter().map(|view| state.with_answer(view)).collect()
+    /// The turns that a query means, newest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn turns(&self, query: &TurnQuery) -> Result<Vec<TurnRecord>, StoreError> {
+        let mut turns = self.inner.store.turns(query)?;
+        for turn in &mut turns {
+            // What runs is a little ahead of what is kept.
+            if let Some(log) = self.inner.log_of(&query.tenant, turn.id)
+                && let Some(fresh) = log.lock().turn(turn.id)
+            {
+                turn.clone_from(fresh);
+            }
+        }
+        Ok(turns)
     }
 
     /// The session is forgotten: its observers end, and nobody finds its events any more. They go when it is their time.
@@ -205,6 +208,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    #[cfg(test)]
+    pub(super) fn key(&self) -> &SessionKey {
+        self.log.key()
+    }
+
     /// How many watch.
     pub(super) fn listeners(&self) -> watch::Receiver<usize> {
         self.log.listeners.subscribe()
@@ -215,14 +223,13 @@ impl Writer {
         self.log.raw.clone()
     }
 
-    /// A turn was accepted; its first event is the next one.
-    pub(super) fn accepted(&self, turn: TurnId, backend: BackendId, thread: ThreadId) {
-        let first_seq = self.log.progress.borrow().last + 1;
-        self.inner.turns.insert(turn, Arc::downgrade(&self.log));
-        self.log.lock().turns.push_back(TurnView::accepted(turn, self.log.key.clone(), backend, thread, first_seq));
+    /// A turn was accepted.
+    pub(super) fn accepted(&self, turn: TurnRecord) {
+        self.inner.turns.insert(turn.id, Arc::downgrade(&self.log));
+        self.log.lock().turns.push_back(turn);
     }
 
-    /// A turn is about to end, and nobody reads it.
+    /// Nobody read the turn when it ended.
     pub(super) fn unread(&self, turn: TurnId) {
         let mut state = self.log.lock();
         if let Some(view) = state.turns.iter_mut().rev().find(|view| view.id == turn) {
@@ -231,20 +238,17 @@ impl Writer {
     }
 
     /// Writes an event down; the oldest ones of all give way.
-    pub(super) fn append(&self, event: Event) -> Arc<Logged> {
-        let last = event.seq;
-        let bytes = size(&event.kind);
-        let logged = Logged::now(event);
+    pub(super) fn append(&self, logged: &Arc<Logged>) {
+        let (last, bytes) = (logged.seq, logged.kind.bytes());
         {
             let mut state = self.log.lock();
             if let Some(view) = state.turns.iter_mut().rev().find(|view| view.id == logged.turn) {
-                view.take(&logged);
+                view.take(logged);
             }
             state.events.push_back(logged.clone());
         }
         self.inner.make_room(&self.log, bytes);
         self.log.progress.send_modify(|progress| progress.last = last);
-        logged
     }
 }
 
@@ -308,6 +312,10 @@ impl Log {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn key(&self) -> &SessionKey {
+        &self.key
+    }
+
     /// Watches the numbers.
     pub(super) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
@@ -341,7 +349,7 @@ impl Log {
             state.turns.retain(|view| view.id != turn);
             forget(turn);
         }
-        (size(&logged.kind), state.events.is_empty())
+        (logged.kind.bytes(), state.events.is_empty())
     }
 }
 
@@ -353,45 +361,7 @@ impl LogState {
         self.events.get(at).cloned()
     }
 
-    /// With what its ending says, while that is kept.
-    fn with_answer(&self, view: &TurnView) -> TurnView {
-        let ending = view.last_seq.filter(|_| view.ended_at.is_some()).and_then(|last| self.at(last));
-        TurnView { ending, ..view.clone() }
+    fn turn(&self, turn: TurnId) -> Option<&TurnRecord> {
+        self.turns.iter().find(|record| record.id == turn)
     }
-}
-
-/// What an event takes, in bytes, about.
-fn size(kind: &EventKind) -> usize {
-    let text = match kind {
-        EventKind::UserText(text)
-        | EventKind::TextDelta(text)
-        | EventKind::ReasoningDelta(text)
-        | EventKind::AssistantText(text)
-        | EventKind::Raw(text)
-        | EventKind::Reasoning(text)
-        | EventKind::Steered { text, .. } => text.len(),
-        EventKind::ToolUse { id, name, input } => id.len() + name.len() + input.len(),
-        EventKind::ToolResult { id, text, .. } => id.len() + text.len(),
-        EventKind::Subagent { parent, text } => parent.len() + text.len(),
-        EventKind::PermissionDenied { tool } => tool.len(),
-        EventKind::PermissionAsked(question) => question.input.len(),
-        EventKind::PermissionAnswered { decision: Decision::Deny { message }, .. } => message.len(),
-        EventKind::PermissionAnswered { decision: Decision::Answers(answers), .. } => {
-            answers.iter().map(|(question, answer)| question.len() + answer.len()).sum()
-        }
-        EventKind::FileChange { path, .. } => path.len(),
-        EventKind::Ended(TurnEnding::Completed { text, reasoning, .. }) => text.len() + reasoning.len(),
-        EventKind::Ended(TurnEnding::Failed(error)) => error.message.len(),
-        EventKind::Ended(TurnEnding::Interrupted(_))
-        | EventKind::Waiting(_)
-        | EventKind::Started { .. }
-        | EventKind::Retry { .. }
-        | EventKind::TextMismatch
-        | EventKind::PermissionAnswered { .. }
-        | EventKind::SteerConsumed { .. }
-        | EventKind::SteerDropped { .. }
-        | EventKind::Usage(_) => 0,
-    };
-    // The shown form is about as long again.
-    EVENT_BYTES + 2 * text
 }

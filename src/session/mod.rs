@@ -8,17 +8,17 @@ mod journal;
 pub mod machine;
 mod names;
 mod observer;
+mod outbox;
 mod preface;
 mod registry;
 mod submission;
 #[cfg(test)]
 mod tests;
-mod turns;
+mod writes;
 
 pub use capacity::{Capacity, Place};
 pub use delivery::{EventReader, READER_MAX};
-pub use journal::{Journal, Logged, WatchError};
+pub use journal::{Journal, WatchError};
 pub use machine::{Act, Acted, Change, Denial, Job, Policy, Refused};
 pub use observer::{Observer, Seen};
 pub use registry::{Accepted, Interrupted, Registry, RegistryConfig, SessionView, Status, Submitted};
-pub use turns::{TurnStatus, TurnView};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::journal::{Log, Logged, Progress};
-use crate::protocol::{EventKind, TurnId};
+use super::journal::{Log, Progress};
+use crate::protocol::{EventKind, Logged, TurnId};
+use crate::store::EventStore;
 
 /// Events that are given at a time.
 const BATCH_MAX: usize = 256;
@@ -14,6 +15,8 @@ const BATCH_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Observer {
     log: Arc<Log>,
+    /// Where older events are.
+    store: Arc<dyn EventStore>,
     /// None watches the whole session.
     turn: Option<TurnId>,
     /// The number of the last event that was looked at.
@@ -42,11 +45,11 @@ pub enum Seen {
 }
 
 impl Observer {
-    pub(super) fn new(log: Arc<Log>, turn: Option<TurnId>, after: u64) -> Self {
+    pub(super) fn new(log: Arc<Log>, store: Arc<dyn EventStore>, turn: Option<TurnId>, after: u64) -> Self {
         log.count_listener(true);
         let progress = log.progress();
         let grown_to = progress.borrow().last;
-        Self { log, turn, after, progress, grown_to, over: false, raw: false, listens: true }
+        Self { log, store, turn, after, progress, grown_to, over: false, raw: false, listens: true }
     }
 
     /// Does not count as one who could answer a question.
@@ -72,7 +75,7 @@ impl Observer {
         while !self.over {
             let progress = *self.progress.borrow_and_update();
             if progress.last > self.after {
-                let seen = self.read(progress.last);
+                let seen = self.read(progress.last).await;
                 if seen.is_some() {
                     return seen;
                 }
@@ -96,13 +99,17 @@ impl Observer {
         self.log.listeners()
     }
 
-    fn read(&mut self, last: u64) -> Option<Seen> {
+    async fn read(&mut self, last: u64) -> Option<Seen> {
         let (mut events, first) = self.log.read(self.after, BATCH_MAX);
         let first = first.unwrap_or(last + 1);
         if first > self.after + 1 {
-            let missed = Seen::Missed { from: self.after + 1, to: first - 1 };
-            self.after = first - 1;
-            return Some(missed);
+            events = self.read_older(first).await;
+            let next = events.first().map_or(first, |logged| logged.seq);
+            if next > self.after + 1 {
+                let missed = Seen::Missed { from: self.after + 1, to: next - 1 };
+                self.after = next - 1;
+                return Some(missed);
+            }
         }
         self.after = events.last()?.seq;
         if let Some(turn) = self.turn {
@@ -113,6 +120,27 @@ impl Observer {
             events.retain(|logged| !matches!(logged.kind, EventKind::Raw(_)));
         }
         (!events.is_empty()).then_some(Seen::Events(events))
+    }
+}
+
+impl Observer {
+    /// What the store has of the events that come next, before number `first`; without gaps.
+    async fn read_older(&self, first: u64) -> Vec<Arc<Logged>> {
+        let (store, key, after) = (self.store.clone(), self.log.key().clone(), self.after);
+        let read = tokio::task::spawn_blocking(move || store.events(&key, after, BATCH_MAX)).await;
+        let mut events = match read {
+            Ok(Ok(events)) => events,
+            Ok(Err(error)) => {
+                tracing::warn!(session = %self.log.key(), %error, "older events cannot be read");
+                Vec::new()
+            }
+            // It panicked, or the runtime ends.
+            Err(_) => Vec::new(),
+        };
+        let begin = events.first().map_or(0, |logged| logged.seq);
+        let gapless = events.iter().zip(begin..).take_while(|(logged, seq)| logged.seq == *seq && *seq < first).count();
+        events.truncate(gapless);
+        events
     }
 }
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 use dashmap::{DashMap, Entry};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::actor::{Actor, Ends, INBOX_MAX, Message};
+use super::actor::{Actor, Ends, INBOX_MAX, KEEP_MAX, Message, slow};
 use super::capacity::Capacity;
 use super::delivery::EventReader;
 use super::journal::Journal;
 use super::machine::{After, Denial, Job, Policy};
 use super::names::Names;
 use crate::protocol::{SessionKey, TenantId, ThreadId, TurnId};
-use crate::store::{SessionRecord, SessionStore};
+use crate::store::{EventStore, SessionRecord, StoreError, Write};
 
 mod submit;
 mod views;
@@ -30,7 +30,7 @@ pub struct RegistryConfig {
     /// How many processes may live.
     pub capacity: Capacity,
     /// Where records are kept.
-    pub store: Arc<dyn SessionStore>,
+    pub store: Arc<dyn EventStore>,
 }
 
 /// All sessions. Only those with a process or a turn have a task; the others are a record.
@@ -133,7 +133,7 @@ impl Registry {
     pub fn new(config: RegistryConfig) -> Self {
         Self {
             inner: Arc::new(Inner {
-                journal: Journal::new(config.policy.limits.events_bytes),
+                journal: Journal::new(config.policy.limits.events_bytes, config.store.clone()),
                 config,
                 names: Names::default(),
                 tasks: DashMap::new(),
@@ -180,58 +180,55 @@ impl Registry {
     }
 
     /// Takes the session's thread away: its next turn begins a new one. False when there is no such session.
-    pub async fn reset(&self, key: &SessionKey) -> bool {
-        self.finish(key, After::Reset, |store| {
-            let Some(mut record) = store.load(key) else { return false };
+    ///
+    /// # Errors
+    /// When the store does not keep it; as for the other calls that end a session.
+    pub async fn reset(&self, key: &SessionKey) -> Result<bool, StoreError> {
+        self.finish(key, After::Reset, |mut record| {
             record.reset();
-            store.save(record);
-            true
+            Write::Session(Box::new(record))
         })
         .await
     }
 
     /// Closes the session: its turns end, and it takes nothing until it is reset. False when there is no such session.
-    pub async fn seal(&self, key: &SessionKey) -> bool {
-        self.finish(key, After::Seal, |store| {
-            let Some(mut record) = store.load(key) else { return false };
+    pub async fn seal(&self, key: &SessionKey) -> Result<bool, StoreError> {
+        self.finish(key, After::Seal, |mut record| {
             record.closed = true;
-            store.save(record);
-            true
+            Write::Session(Box::new(record))
         })
         .await
     }
 
-    /// Ends the session and forgets it. False when there is no such session.
-    pub async fn close(&self, key: &SessionKey) -> bool {
-        let closed = self.finish(key, After::Close, |store| {
-            let known = store.load(key).is_some();
-            store.remove(key);
-            known
-        });
-        let closed = closed.await;
+    /// Ends the session and forgets it, with all that happened in it. False when there is no such session.
+    pub async fn close(&self, key: &SessionKey) -> Result<bool, StoreError> {
+        let closed = self.finish(key, After::Close, |record| Write::Forget(record.key)).await;
         self.inner.journal.forget(key);
         closed
     }
 
     /// The tenant's sessions, in the order of their keys.
-    pub fn list(&self, tenant: &TenantId) -> Vec<SessionView> {
-        self.inner.config.store.list(tenant).into_iter().map(|record| self.view(record)).collect()
+    ///
+    /// # Errors
+    /// When they cannot be read; as for the other calls that ask for something.
+    pub fn list(&self, tenant: &TenantId) -> Result<Vec<SessionView>, StoreError> {
+        Ok(self.inner.config.store.sessions(tenant)?.into_iter().map(|record| self.view(record)).collect())
     }
 
     /// One session; none when there is no such.
-    pub fn get(&self, key: &SessionKey) -> Option<SessionView> {
-        self.inner.config.store.load(key).map(|record| self.view(record))
+    pub fn get(&self, key: &SessionKey) -> Result<Option<SessionView>, StoreError> {
+        Ok(self.inner.config.store.session(key)?.map(|record| self.view(record)))
     }
 
     /// Whether a thread belongs to a session of somebody else than this tenant.
-    pub fn is_anothers(&self, tenant: &TenantId, thread: &ThreadId) -> bool {
+    pub fn is_anothers(&self, tenant: &TenantId, thread: &ThreadId) -> Result<bool, StoreError> {
         self.inner.config.store.is_anothers(tenant, thread)
     }
 
     /// Sessions that are known, turns that wait, and processes that live or are about to.
     pub fn counts(&self) -> (usize, usize, usize) {
         let queued = self.inner.tasks.iter().map(|entry| entry.live.borrow().queued).sum();
-        (self.inner.config.store.len(), queued, self.inner.config.capacity.live())
+        (self.inner.config.store.sessions_len(), queued, self.inner.config.capacity.live())
     }
 
     /// Takes no more turns; those that wait end, those that run go on. See [`Registry::emptied`].
@@ -254,21 +251,34 @@ impl Registry {
     }
 
     /// Has the session's task carry it out, or does it to the record of a session that has none.
-    async fn finish(&self, key: &SessionKey, after: After, unloaded: impl Fn(&dyn SessionStore) -> bool) -> bool {
+    async fn finish(
+        &self,
+        key: &SessionKey,
+        after: After,
+        unloaded: impl Fn(SessionRecord) -> Write,
+    ) -> Result<bool, StoreError> {
+        let store = &self.inner.config.store;
         for _ in 0..MOVES_MAX {
             let handle = match self.inner.tasks.entry(key.clone()) {
-                Entry::Occupied(entry) => entry.get().clone(),
+                Entry::Occupied(entry) => Ok(entry.get().clone()),
                 // The entry is locked meanwhile, so no task begins with the old record.
-                Entry::Vacant(_entry) => return unloaded(&*self.inner.config.store),
+                Entry::Vacant(_entry) => {
+                    let Some(record) = store.session(key)? else { return Ok(false) };
+                    Err(store.write(vec![unloaded(record)]))
+                }
+            };
+            let handle = match handle {
+                Ok(handle) => handle,
+                Err(number) => return until_kept(&**store, number).await.map(|()| true),
             };
             let (reply, done) = oneshot::channel();
             if handle.inbox.send(Message::Finish { after, reply }).await.is_err() {
                 self.inner.unlist(key, handle.generation);
             } else if done.await.is_ok() {
-                return true;
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 
     /// Whether the session's process runs and was ready; it may end at any moment.
@@ -288,7 +298,13 @@ impl Registry {
         if self.inner.closing.load(Ordering::Acquire) {
             return Err(Denial::ShuttingDown);
         }
-        Ok(entry.or_insert_with(|| self.inner.start(key, first)).value().clone())
+        Ok(match entry {
+            Entry::Occupied(entry) => entry.get().clone(),
+            Entry::Vacant(entry) => {
+                let record = self.inner.config.store.session(key)?.unwrap_or_else(first);
+                entry.insert(self.inner.start(record)).value().clone()
+            }
+        })
     }
 
     fn view(&self, record: SessionRecord) -> SessionView {
@@ -299,8 +315,8 @@ impl Registry {
 }
 
 impl Inner {
-    fn start(self: &Arc<Self>, key: &SessionKey, first: impl FnOnce() -> SessionRecord) -> Handle {
-        let record = self.config.store.load(key).unwrap_or_else(first);
+    fn start(self: &Arc<Self>, record: SessionRecord) -> Handle {
+        let key = &record.key.clone();
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         let (inbox, messages) = mpsc::channel(INBOX_MAX);
         let (live_sender, live) = watch::channel(Live { state: "not_loaded", queued: 0, turn: None, pid: None });
@@ -310,7 +326,7 @@ impl Inner {
         };
         let config = &self.config;
         let (policy, store) = (config.policy.clone(), config.store.clone());
-        let journal = self.journal.writer(key, record.seq);
+        let journal = self.journal.writer(key, record.last_seq());
         let ends = Ends { inbox: messages, live: live_sender, unlist };
         let actor = Actor::new(record, policy, store, journal, &config.capacity, ends);
         self.running.send_modify(|running| *running += 1);
@@ -351,6 +367,20 @@ fn first_record(key: &SessionKey, job: &Job) -> SessionRecord {
     SessionRecord {
         unnamed: job.request.unnamed,
         ..SessionRecord::first(key, job.spec.id.clone(), job.driver.name(), job.directory.clone())
+    }
+}
+
+/// Waits until the store has kept everything up to this number.
+///
+/// # Errors
+/// When it does not.
+async fn until_kept(store: &dyn EventStore, number: u64) -> Result<(), StoreError> {
+    let mut progress = store.progress();
+    let far_enough = progress.wait_for(|progress| progress.kept >= number || progress.trouble.is_some());
+    match tokio::time::timeout(KEEP_MAX, far_enough).await {
+        Ok(Ok(progress)) if progress.kept >= number => Ok(()),
+        Ok(Ok(progress)) => Err(progress.trouble.clone().unwrap_or_else(slow)),
+        Ok(Err(_)) | Err(_) => Err(slow()),
     }
 }
 

@@ -1,10 +1,13 @@
 //! Turns that are wanted, until the session has said whether it takes them.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::oneshot;
 
 use super::machine::{Denial, Job};
 use super::registry::{Accepted, Submitted};
-use crate::protocol::{BackendId, TurnId};
+use crate::protocol::{BackendId, Idempotency, TurnId};
+use crate::store::{Rerun, TurnRecord};
 
 /// The answer to a submission.
 pub(super) enum Reply<T> {
@@ -22,6 +25,8 @@ pub(super) enum Submitter {
     Reads(oneshot::Sender<Reply<Accepted>>),
     /// Only for the answer: the turn runs whether or not anybody reads it.
     Leaves(oneshot::Sender<Reply<Submitted>>),
+    /// The turn was accepted before a restart.
+    Restored { turn: TurnRecord, reply: oneshot::Sender<Reply<()>> },
 }
 
 /// A turn that the machine has not answered yet.
@@ -29,6 +34,9 @@ pub(super) struct Waiting {
     pub(super) turn: TurnId,
     pub(super) backend: BackendId,
     pub(super) input: String,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) name: Option<Idempotency>,
+    pub(super) rerun: Option<Rerun>,
     pub(super) submitter: Submitter,
 }
 
@@ -38,6 +46,7 @@ impl Submitter {
         match self {
             Self::Reads(reply) => drop(reply.send(Reply::Denied(denial))),
             Self::Leaves(reply) => drop(reply.send(Reply::Denied(denial))),
+            Self::Restored { reply, .. } => drop(reply.send(Reply::Denied(denial))),
         }
     }
 
@@ -46,6 +55,7 @@ impl Submitter {
         match self {
             Self::Reads(reply) => drop(reply.send(Reply::Moved(job))),
             Self::Leaves(reply) => drop(reply.send(Reply::Moved(job))),
+            Self::Restored { reply, .. } => drop(reply.send(Reply::Moved(job))),
         }
     }
 }

@@ -1,32 +1,53 @@
-//! Records in memory: they end with the daemon.
+//! Everything in memory: it ends with the daemon.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{SessionRecord, SessionStore};
-use crate::protocol::{SessionKey, TenantId, ThreadId};
+use tokio::sync::watch;
 
-/// A bounded store: past its bound the record that was saved longest ago gives way, unnamed ones first, with a warning
-/// where a named one is lost.
+use super::{
+    AcceptedTurn, EventStore, Rerun, SessionRecord, StoreError, StoreProgress, TurnQuery, TurnRecord, Unfinished, Write,
+};
+use crate::protocol::{EventKind, Logged, SessionKey, TenantId, ThreadId, TurnId};
+
+/// A bounded store. Past its bound on sessions the one that was saved longest ago gives way, unnamed ones first, with a
+/// warning where a named one is lost; past that on events the oldest give way, and turns with their endings.
 #[derive(Debug)]
 pub struct MemoryStore {
-    records_max: usize,
-    // A lock, not a task: every call is a few map operations, and readers of `/v1/sessions` must not wait for a queue.
+    sessions_max: usize,
+    events_bytes: usize,
+    // A lock, not a task: every call is a few map operations, and readers must not wait for a queue.
     inner: Mutex<Inner>,
+    progress: watch::Sender<StoreProgress>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     clock: u64,
-    records: HashMap<SessionKey, (u64, SessionRecord)>,
+    sessions: HashMap<SessionKey, (u64, SessionRecord)>,
     /// By (named, time of the last save): the first is the next to go.
     order: BTreeMap<(bool, u64), SessionKey>,
+    turns: HashMap<TurnId, Turn>,
+    names: HashMap<(TenantId, String), TurnId>,
+    events: HashMap<SessionKey, VecDeque<Arc<Logged>>>,
+    /// Whose event is the next to go.
+    ages: VecDeque<SessionKey>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Turn {
+    record: TurnRecord,
+    given: bool,
+    name: Option<(String, u64)>,
+    rerun: Option<Rerun>,
 }
 
 impl MemoryStore {
-    /// A store for at most `records_max` sessions, at least one.
-    pub fn new(records_max: usize) -> Self {
-        Self { records_max: records_max.max(1), inner: Mutex::default() }
+    /// A store for at most `sessions_max` sessions, at least one, and events of at most `events_bytes` bytes, about.
+    pub fn new(sessions_max: usize, events_bytes: usize) -> Self {
+        let (inner, progress) = (Mutex::default(), watch::Sender::default());
+        Self { sessions_max: sessions_max.max(1), events_bytes, inner, progress }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -35,105 +56,171 @@ impl MemoryStore {
     }
 }
 
-impl Inner {
-    fn take(&mut self, key: &SessionKey) -> Option<SessionRecord> {
-        let (at, record) = self.records.remove(key)?;
-        self.order.remove(&(!record.unnamed, at));
-        Some(record)
-    }
-}
-
-impl SessionStore for MemoryStore {
-    fn load(&self, key: &SessionKey) -> Option<SessionRecord> {
-        self.lock().records.get(key).map(|(_, record)| record.clone())
-    }
-
-    fn save(&self, record: SessionRecord) {
+impl EventStore for MemoryStore {
+    fn write(&self, writes: Vec<Write>) -> u64 {
         let mut inner = self.lock();
-        inner.take(&record.key);
-        if inner.records.len() >= self.records_max
-            && let Some((&(named, _), key)) = inner.order.first_key_value()
-        {
-            let key = key.clone();
-            inner.take(&key);
-            if named {
-                tracing::warn!(session = %key, records_max = self.records_max, "forgot the oldest session: sessions.records_max is reached");
-            }
+        for write in writes {
+            inner.write(write, self.sessions_max);
         }
-        inner.clock += 1;
-        let at = inner.clock;
-        inner.order.insert((!record.unnamed, at), record.key.clone());
-        inner.records.insert(record.key.clone(), (at, record));
+        inner.make_room(self.events_bytes);
+        drop(inner);
+        // Kept already, whatever its number.
+        self.progress.borrow().kept
     }
 
-    fn remove(&self, key: &SessionKey) {
-        self.lock().take(key);
+    fn progress(&self) -> watch::Receiver<StoreProgress> {
+        self.progress.subscribe()
     }
 
-    fn list(&self, tenant: &TenantId) -> Vec<SessionRecord> {
+    fn session(&self, key: &SessionKey) -> Result<Option<SessionRecord>, StoreError> {
+        Ok(self.lock().sessions.get(key).map(|(_, record)| record.clone()))
+    }
+
+    fn sessions(&self, tenant: &TenantId) -> Result<Vec<SessionRecord>, StoreError> {
         let inner = self.lock();
-        let mut records: Vec<_> =
-            inner.records.values().map(|(_, record)| record).filter(|r| r.key.tenant() == tenant).cloned().collect();
+        let records = inner.sessions.values().map(|(_, record)| record);
+        let mut records: Vec<_> = records.filter(|record| record.key.tenant() == tenant).cloned().collect();
         drop(inner);
         records.sort_by(|a, b| a.key.cmp(&b.key));
-        records
+        Ok(records)
     }
 
-    fn is_anothers(&self, tenant: &TenantId, thread: &ThreadId) -> bool {
+    fn sessions_len(&self) -> usize {
+        self.lock().sessions.len()
+    }
+
+    fn is_anothers(&self, tenant: &TenantId, thread: &ThreadId) -> Result<bool, StoreError> {
         // All are looked at, for hardly any request names a thread.
         let inner = self.lock();
-        inner.records.values().any(|(_, r)| r.thread.as_ref() == Some(thread) && r.key.tenant() != tenant)
+        let mut records = inner.sessions.values().map(|(_, record)| record);
+        Ok(records.any(|record| record.thread.as_ref() == Some(thread) && record.key.tenant() != tenant))
     }
 
-    fn len(&self) -> usize {
-        self.lock().records.len()
+    fn turn(&self, tenant: &TenantId, turn: TurnId) -> Result<Option<TurnRecord>, StoreError> {
+        let inner = self.lock();
+        let turn = inner.turns.get(&turn).filter(|turn| turn.record.session.tenant() == tenant);
+        Ok(turn.map(|turn| turn.record.clone()))
+    }
+
+    fn turns(&self, query: &TurnQuery) -> Result<Vec<TurnRecord>, StoreError> {
+        let inner = self.lock();
+        let before = query.before.and_then(|turn| inner.turns.get(&turn)).map(|turn| turn.record.order());
+        let mut found: Vec<_> =
+            inner.turns.values().map(|turn| &turn.record).filter(|turn| query.means(turn)).collect();
+        found.retain(|turn| before.is_none_or(|before| turn.order() < before));
+        found.sort_by_key(|turn| std::cmp::Reverse(turn.order()));
+        Ok(found.into_iter().take(query.limit).cloned().collect())
+    }
+
+    fn events(&self, key: &SessionKey, after: u64, max: usize) -> Result<Vec<Arc<Logged>>, StoreError> {
+        let inner = self.lock();
+        let Some(events) = inner.events.get(key) else { return Ok(Vec::new()) };
+        let first = events.partition_point(|logged| logged.seq <= after);
+        Ok(events.range(first..).take(max).cloned().collect())
+    }
+
+    fn named(&self, tenant: &TenantId, name: &str) -> Result<Option<(TurnId, u64)>, StoreError> {
+        let inner = self.lock();
+        let turn = inner.names.get(&(tenant.clone(), name.to_owned())).copied();
+        let digest = turn.and_then(|turn| inner.turns.get(&turn)?.name.as_ref().map(|(_, digest)| *digest));
+        Ok(turn.zip(digest))
+    }
+
+    fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
+        let inner = self.lock();
+        let open = inner.turns.values().filter(|turn| turn.record.ended_at.is_none());
+        let mut open: Vec<_> = open
+            .map(|turn| Unfinished { turn: turn.record.clone(), given: turn.given, rerun: turn.rerun.clone() })
+            .collect();
+        drop(inner);
+        open.sort_by_key(|open| open.turn.order());
+        Ok(open)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::BackendId;
-
-    fn record(key: &str, unnamed: bool) -> SessionRecord {
-        SessionRecord {
-            key: SessionKey::parse(TenantId::local(), key).unwrap(),
-            backend: BackendId::new("claude-code"),
-            driver: "claude-stream".into(),
-            thread: None,
-            directory: "/".into(),
-            instructions: None,
-            generation: 0,
-            boundary: None,
-            seq: 0,
-            turns: 0,
-            answered: false,
-            overrides: crate::protocol::Overrides::default(),
-            allowed: std::collections::BTreeSet::new(),
-            closed: false,
-            unnamed,
+impl Inner {
+    fn write(&mut self, write: Write, sessions_max: usize) {
+        match write {
+            Write::Session(record) => self.save(*record, sessions_max),
+            Write::Forget(key) => self.forget(&key),
+            Write::Accepted(accepted) => {
+                let AcceptedTurn { turn, name, rerun } = *accepted;
+                let name = name.map(|name| {
+                    self.names.insert((turn.session.tenant().clone(), name.key.clone()), turn.id);
+                    (name.key, name.digest)
+                });
+                self.turns.insert(turn.id, Turn { record: turn, given: false, name, rerun });
+            }
+            Write::Given(turn) => {
+                if let Some(turn) = self.turns.get_mut(&turn) {
+                    (turn.given, turn.rerun) = (true, None);
+                }
+            }
+            Write::Event { session, logged } => {
+                if let Some(turn) = self.turns.get_mut(&logged.turn) {
+                    turn.record.take(&logged);
+                }
+                self.bytes += logged.kind.bytes();
+                self.ages.push_back(session.clone());
+                self.events.entry(session).or_default().push_back(logged);
+            }
+            Write::Unread(turn) => {
+                if let Some(turn) = self.turns.get_mut(&turn) {
+                    turn.record.is_unread = true;
+                }
+            }
         }
     }
 
-    #[test]
-    fn the_oldest_unnamed_record_gives_way_first() {
-        let store = MemoryStore::new(3);
-        for (key, unnamed) in [("a", false), ("b", true), ("c", false), ("d", false)] {
-            store.save(record(key, unnamed));
+    fn save(&mut self, record: SessionRecord, sessions_max: usize) {
+        self.take(&record.key);
+        if self.sessions.len() >= sessions_max
+            && let Some((&(named, _), key)) = self.order.first_key_value()
+        {
+            let key = key.clone();
+            self.forget(&key);
+            if named {
+                tracing::warn!(session = %key, sessions_max, "forgot the oldest session: sessions.records_max is reached");
+            }
         }
-        let keys: Vec<_> = store.list(&TenantId::local()).iter().map(|r| r.key.to_string()).collect();
-        assert_eq!(keys, ["a", "c", "d"]);
-        store.save(record("a", false));
-        store.save(record("e", false));
-        let keys: Vec<_> = store.list(&TenantId::local()).iter().map(|r| r.key.to_string()).collect();
-        assert_eq!(keys, ["a", "d", "e"], "c was saved longest ago");
+        self.clock += 1;
+        let at = self.clock;
+        self.order.insert((!record.unnamed, at), record.key.clone());
+        self.sessions.insert(record.key.clone(), (at, record));
     }
 
-    #[test]
-    fn tenants_do_not_meet() {
-        let store = MemoryStore::new(3);
-        store.save(record("a", false));
-        assert!(store.list(&TenantId::new("alice").unwrap()).is_empty());
-        assert!(store.load(&SessionKey::parse(TenantId::new("alice").unwrap(), "a").unwrap()).is_none());
+    fn take(&mut self, key: &SessionKey) {
+        if let Some((at, record)) = self.sessions.remove(key) {
+            self.order.remove(&(!record.unnamed, at));
+        }
+    }
+
+    fn forget(&mut self, key: &SessionKey) {
+        self.take(key);
+        let gone: Vec<_> = self.turns.values().filter(|t| t.record.session == *key).map(|t| t.record.id).collect();
+        gone.into_iter().for_each(|turn| self.forget_turn(turn));
+        // Their ages stay behind, and find nothing when their time comes.
+        let events = self.events.remove(key).unwrap_or_default();
+        self.bytes -= events.iter().map(|logged| logged.kind.bytes()).sum::<usize>();
+    }
+
+    fn forget_turn(&mut self, turn: TurnId) {
+        if let Some(turn) = self.turns.remove(&turn)
+            && let Some((name, _)) = turn.name
+        {
+            self.names.remove(&(turn.record.session.tenant().clone(), name));
+        }
+    }
+
+    fn make_room(&mut self, events_bytes: usize) {
+        while self.bytes > events_bytes
+            && let Some(key) = self.ages.pop_front()
+        {
+            let Some(logged) = self.events.get_mut(&key).and_then(VecDeque::pop_front) else { continue };
+            self.bytes -= logged.kind.bytes();
+            if matches!(logged.kind, EventKind::Ended(_)) {
+                self.forget_turn(logged.turn);
+            }
+        }
     }
 }

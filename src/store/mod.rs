@@ -1,7 +1,11 @@
-//! What lasts: session records behind a port, in memory for now.
+//! What lasts: sessions, turns and events behind a port; in a database, or in memory.
 
 mod memory;
 mod port;
+mod session;
+mod turn;
 
 pub use memory::MemoryStore;
-pub use port::{SessionRecord, SessionStore};
+pub use port::{AcceptedTurn, EventStore, Rerun, StoreError, StoreProgress, TurnQuery, Unfinished, Write};
+pub use session::SessionRecord;
+pub use turn::{TurnRecord, TurnStatus};

@@ -65,7 +65,7 @@ pub(in crate::api) async fn reset(api: &Api, tenant: TenantId, bytes: &[u8]) -> 
         reset: bool,
     }
     let request: ResetRequest = body::json(bytes)?;
-    if !api.dispatch.reset(&key(tenant, &request.session)?).await {
+    if !api.dispatch.reset(&key(tenant, &request.session)?).await? {
         return Err(no_session(&request.session));
     }
     Ok(json(StatusCode::OK, &Done { object: "session.reset", session: &request.session, reset: true }))

@@ -50,7 +50,7 @@ pub(in crate::api) async fn act(
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
     let key = key(tenant, text)?;
-    let view = api.dispatch.session(&key);
+    let view = api.dispatch.session(&key)?;
     if view.as_ref().is_some_and(|view| view.record.closed) && verb != Verb::Reset {
         return Err(Denial::Closed.into());
     }

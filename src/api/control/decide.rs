@@ -105,7 +105,7 @@ pub(super) async fn configure(on: On<'_>, bytes: &[u8]) -> Result<Response<Body>
     let Acted::Configured { restarts } = on.api.dispatch.act(&on.key, act).await? else {
         return Err(ApiError::internal("the session answered something else"));
     };
-    let record = on.api.dispatch.session(&on.key).map(|view| view.record.overrides).unwrap_or_default();
+    let record = on.api.dispatch.session(&on.key)?.map(|view| view.record.overrides).unwrap_or_default();
     let out = Configured {
         object: "session.configured",
         session: on.key.to_string(),

@@ -43,6 +43,7 @@ pub(in crate::api) fn of_session(
     match api.dispatch.watch(&key, after(headers, query)?) {
         Ok(observer) => Ok(watching(if raw { observer.with_raw() } else { observer }, api.config.heartbeat)),
         Err(WatchError::Unknown) => Err(no_session(text)),
+        Err(WatchError::Store(error)) => Err(error.into()),
         Err(error @ WatchError::Future { .. }) => Err(future(&error)),
     }
 }
@@ -59,6 +60,7 @@ pub(in crate::api) fn of_turn(
     match api.dispatch.watch_turn(tenant, turn_id(text)?, after(headers, query)?) {
         Ok(observer) => Ok(watching(if raw { observer.with_raw() } else { observer }, api.config.heartbeat)),
         Err(WatchError::Unknown) => Err(no_turn(text)),
+        Err(WatchError::Store(error)) => Err(error.into()),
         Err(error @ WatchError::Future { .. }) => Err(future(&error)),
     }
 }

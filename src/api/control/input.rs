@@ -43,20 +43,11 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
     let isolation = identity::isolation(headers)?;
     let identity = Identity { key: on.key.clone(), unnamed: false, boundary: None }.isolated(isolation);
     let turn = TurnRequest {
-        backend,
         workspace: identity::workspace(headers, on.roots())?,
         thread: identity::thread(headers)?,
-        instructions: None,
-        history: Vec::new(),
-        input,
         unnamed: identity.unnamed,
-        lingers: false,
-        idempotency: None,
         renew: isolation == Isolation::Clean,
-        workspace_hint: None,
-        boundary: None,
-        keeps_thread: false,
-        retry: None,
+        ..TurnRequest::new(backend, input)
     };
     let submitted = on.api.dispatch.start(&identity.key, turn).await?;
     let out = Submitted {

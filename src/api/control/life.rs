@@ -28,7 +28,7 @@ struct Done {
 /// Takes the session's thread away, and opens the session again if it was closed.
 pub(super) async fn reset(on: On<'_>) -> Result<Response<Body>, ApiError> {
     let session = on.key.to_string();
-    if !on.api.dispatch.reset(&on.key).await {
+    if !on.api.dispatch.reset(&on.key).await? {
         return Err(no_session(&session));
     }
     Ok(json(StatusCode::OK, &Done { object: "session.reset", session, thread: None }))
@@ -37,7 +37,7 @@ pub(super) async fn reset(on: On<'_>) -> Result<Response<Body>, ApiError> {
 /// Ends the session's turns and its process. It takes nothing more until it is reset.
 pub(super) async fn close(on: On<'_>) -> Result<Response<Body>, ApiError> {
     let session = on.key.to_string();
-    if !on.api.dispatch.seal(&on.key).await {
+    if !on.api.dispatch.seal(&on.key).await? {
         return Err(no_session(&session));
     }
     Ok(json(StatusCode::OK, &Done { object: "session.closed", session, thread: None }))

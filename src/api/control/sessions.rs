@@ -30,9 +30,9 @@ struct SessionOut {
 }
 
 /// The tenant's sessions.
-pub(in crate::api) fn list(api: &Api, tenant: &TenantId) -> Response<Body> {
-    let data = api.dispatch.sessions(tenant).into_iter().map(session_out).collect();
-    json(StatusCode::OK, &List { object: "list", data })
+pub(in crate::api) fn list(api: &Api, tenant: &TenantId) -> Result<Response<Body>, ApiError> {
+    let data = api.dispatch.sessions(tenant)?.into_iter().map(session_out).collect();
+    Ok(json(StatusCode::OK, &List { object: "list", data }))
 }
 
 /// Ends a session and forgets it.
@@ -44,7 +44,7 @@ pub(in crate::api) async fn close(api: &Api, tenant: TenantId, text: &str) -> Re
         deleted: bool,
     }
     let key = key(tenant, text)?;
-    if !api.dispatch.close(&key).await {
+    if !api.dispatch.close(&key).await? {
         return Err(no_session(text));
     }
     Ok(json(StatusCode::OK, &Done { key: text, object: "session.deleted", deleted: true }))

@@ -7,7 +7,7 @@ use super::event_out::{UsageOut, millis};
 use super::sessions::{key, no_session};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
-use crate::dispatch::TurnView;
+use crate::dispatch::{TurnQuery, TurnRecord};
 use crate::protocol::{EventKind, TenantId, TurnEnding, TurnId};
 use crate::wire::openai::List;
 
@@ -42,14 +42,16 @@ struct ErrorOut {
 
 /// The turns that are known of a session, oldest first.
 pub(in crate::api) fn list(api: &Api, tenant: TenantId, text: &str) -> Result<Response<Body>, ApiError> {
-    let turns = api.dispatch.turns(&key(tenant, text)?).ok_or_else(|| no_session(text))?;
-    let data = turns.iter().map(turn_out).collect();
+    let key = key(tenant.clone(), text)?;
+    api.dispatch.session(&key)?.ok_or_else(|| no_session(text))?;
+    let turns = TurnQuery { tenant, session: Some(key), tags: Vec::new(), before: None, limit: 100 };
+    let data = api.dispatch.turns(&turns)?.iter().rev().map(turn_out).collect();
     Ok(json(StatusCode::OK, &List { object: "list", data }))
 }
 
 /// One turn.
 pub(in crate::api) fn one(api: &Api, tenant: &TenantId, text: &str) -> Result<Response<Body>, ApiError> {
-    let turn = api.dispatch.turn(tenant, turn_id(text)?).ok_or_else(|| no_turn(text))?;
+    let turn = api.dispatch.turn(tenant, turn_id(text)?)?.ok_or_else(|| no_turn(text))?;
     Ok(json(StatusCode::OK, &turn_out(&turn)))
 }
 
@@ -67,7 +69,7 @@ pub(super) fn no_turn(text: &str) -> ApiError {
     ApiError::not_found("turn_not_found", message)
 }
 
-fn turn_out(view: &TurnView) -> TurnOut {
+fn turn_out(view: &TurnRecord) -> TurnOut {
     let ending = view.ending.as_ref().and_then(|logged| match &logged.kind {
         EventKind::Ended(ending) => Some(ending),
         _ => None,

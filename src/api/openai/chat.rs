@@ -1,5 +1,7 @@
 //! `POST /v1/chat/completions`.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
@@ -64,6 +66,7 @@ pub(in crate::api) async fn chat(
         renew: isolation == Isolation::Clean,
         boundary: identity.boundary,
         keeps_thread: reading.compacted,
+        tags: BTreeMap::new(),
         retry: reading.retry.then(|| if openclaw::goes_on(&input) { Retry::GoOn } else { Retry::Same }),
         input,
     };

@@ -296,7 +296,7 @@ impl Machine {
                 Err(Refused::Unsupported(why))
             }
             plan => {
-                self.out.push(Effect::Save(self.record.clone()));
+                self.out.push(Effect::Save);
                 Ok(Acted::Configured { restarts: plan == Some(Plan::Restart) })
             }
         }
@@ -317,7 +317,7 @@ impl Machine {
         (self.record.backend, self.record.driver, self.record.directory) = (backend, driver, directory);
         // Whoever names a thread means one with something in it.
         self.record.answered = true;
-        self.out.push(Effect::Save(self.record.clone()));
+        self.out.push(Effect::Save);
         Ok(Acted::Adopted)
     }
 }

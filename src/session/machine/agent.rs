@@ -106,7 +106,7 @@ impl Machine {
                 // Under the id that was promised with the turn, which the agent has never heard of.
                 self.planned = self.record.thread.take().unwrap_or_else(ThreadId::generate);
                 self.record.answered = false;
-                self.out.push(Effect::Save(self.record.clone()));
+                self.out.push(Effect::Save);
             }
             State::Starting { .. } => {
                 self.failures += 1;
@@ -147,6 +147,6 @@ impl Machine {
     fn keep_thread(&mut self) {
         self.record.turns += 1;
         self.record.thread = self.attached.as_ref().map(|attached| attached.thread.clone());
-        self.out.push(Effect::Save(self.record.clone()));
+        self.out.push(Effect::Save);
     }
 }

@@ -86,7 +86,7 @@ impl Machine {
         let for_session = decision == Decision::AllowSession;
         self.settle_question(&open, decision, AnsweredBy::Client);
         if for_session && self.record.allowed.len() < ALLOWED_MAX && self.record.allowed.insert(tool.clone()) {
-            self.out.push(Effect::Save(self.record.clone()));
+            self.out.push(Effect::Save);
             for open in self.questions.extract_if(.., |open| open.question.tool == tool).collect::<Vec<_>>() {
                 self.settle_question(&open, Decision::AllowSession, AnsweredBy::Session);
             }

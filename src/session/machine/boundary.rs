@@ -70,11 +70,11 @@ impl Machine {
                     // Its process is on its way out; what comes in meanwhile belongs to the next one.
                     attached.thread = self.planned.clone();
                 }
-                self.out.push(Effect::Save(self.record.clone()));
+                self.out.push(Effect::Save);
             }
             if job.request.boundary.is_some() && job.request.boundary != self.record.boundary {
                 self.record.boundary = job.request.boundary;
-                self.out.push(Effect::Save(self.record.clone()));
+                self.out.push(Effect::Save);
             }
             self.queue.push_front(job);
             return crosses || renews;

@@ -145,6 +145,7 @@ impl Machine {
                 }
             }
             Input::Finish(after) => self.finish(now, after),
+            Input::Unkept { turn, error } => self.interrupt(now, Some(turn), TurnEnding::Failed(error)),
             Input::Tick => self.tick(now),
         }
         std::mem::take(&mut self.out)

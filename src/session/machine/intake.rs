@@ -22,7 +22,7 @@ impl Machine {
         self.record.backend = job.spec.id.clone();
         self.record.unnamed &= job.request.unnamed;
         self.end_lingering(now);
-        self.out.push(Effect::Save(self.record.clone()));
+        self.out.push(Effect::Save);
         self.out.push(Effect::Accept { turn, thread });
         self.queue.push_back(job);
         self.settle(now);

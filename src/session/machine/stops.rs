@@ -74,7 +74,11 @@ impl Machine {
         };
         self.after = Some(self.after.map_or(after, |before| before.max_of(after)));
         for job in std::mem::take(&mut self.queue) {
-            self.end(job.turn, TurnEnding::Interrupted(waiting));
+            if waiting == InterruptCause::ShutdownBeforeStart && self.policy.lasting && job.reruns() {
+                self.out.push(Effect::PutOff(job.turn));
+            } else {
+                self.end(job.turn, TurnEnding::Interrupted(waiting));
+            }
         }
         match self.state {
             State::Active(_) if after != After::Shutdown => self.interrupt(now, None, TurnEnding::Interrupted(running)),
@@ -106,7 +110,7 @@ impl Machine {
             After::Reset => {
                 self.record.reset();
                 self.failures = 0;
-                self.out.push(Effect::Save(self.record.clone()));
+                self.out.push(Effect::Save);
                 self.out.push(Effect::Finished);
                 self.settle(now);
             }
@@ -114,7 +118,7 @@ impl Machine {
                 self.record.closed |= after == After::Seal;
                 self.state = State::Closed;
                 self.forgotten = after == After::Close;
-                self.out.push(if self.forgotten { Effect::Remove } else { Effect::Save(self.record.clone()) });
+                self.out.push(if self.forgotten { Effect::Remove } else { Effect::Save });
                 self.out.push(Effect::Finished);
             }
         }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::acting::{Act, Acted, AskId, Refused};
 use crate::driver::{Command, Driver, DriverEvent, OpenRequest};
-use crate::protocol::{BackendSpec, EventKind, Limits, ThreadId, TurnId, TurnRequest};
-use crate::store::SessionRecord;
+use crate::protocol::{BackendSpec, EventKind, Limits, ThreadId, TurnError, TurnId, TurnRequest};
+use crate::store::StoreError;
 
 /// The numbers that a session goes by.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Policy {
     pub disconnect_grace: Duration,
     /// The same for a turn whose client may come back for its answer.
     pub linger: Duration,
+    /// Sessions outlive the daemon, and turns that wait in them may.
+    pub lasting: bool,
 }
 
 /// A turn that somebody wants, with everything that it needs.
@@ -43,6 +45,16 @@ pub struct Job {
     pub reader_gone: Option<Instant>,
     /// It may become a steer of the running turn instead, where the driver can do that.
     pub steers: bool,
+    /// It runs whether or not anybody reads it.
+    pub detached: bool,
+}
+
+impl Job {
+    /// Whether it runs after a restart, should the daemon go down before its time has come. Who reads any other is told, and
+    /// asks again.
+    pub fn reruns(&self) -> bool {
+        self.detached || self.request.idempotency.is_some()
+    }
 }
 
 impl std::fmt::Debug for Job {
@@ -72,6 +84,9 @@ pub enum Denial {
     /// The session is being closed.
     #[error("this session is being closed")]
     Closing,
+    /// The store keeps nothing at present.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The session was closed, and is kept as it was.
     #[error(
         "this session was closed; reset it (POST /v1/sessions/KEY/reset) to open it again, or forget it (DELETE \
@@ -157,6 +172,13 @@ pub enum Input {
     Retire,
     /// The session is to end, in one way or another.
     Finish(After),
+    /// The store did not keep that the turn was accepted: it never was.
+    Unkept {
+        /// Which turn.
+        turn: TurnId,
+        /// Why.
+        error: TurnError,
+    },
     /// The deadline has come.
     Tick,
 }
@@ -230,8 +252,10 @@ pub enum Effect {
     Command(Command),
     /// Give the turn's reader an event.
     Emit(TurnId, EventKind),
-    /// Keep the record.
-    Save(SessionRecord),
+    /// The turn is not run now but when the daemon runs again: its reader ends.
+    PutOff(TurnId),
+    /// Keep the record as it is now.
+    Save,
     /// Forget the record.
     Remove,
     /// Tell whoever waits that the end asked for is reached.

@@ -6,11 +6,11 @@ use super::{Accepted, MOVES_MAX, Registry, Submitted, first_record};
 use crate::protocol::{EventKind, Retry, SessionKey, TenantId, TurnId};
 use crate::session::actor::Message;
 use crate::session::delivery::EventReader;
+use crate::session::journal::WatchError;
 use crate::session::machine::{Act, Acted, Denial, Job, Refused};
 use crate::session::names::Claim;
 use crate::session::submission::{Reply, Submitter};
-use crate::session::turns::TurnStatus;
-use crate::store::SessionRecord;
+use crate::store::{SessionRecord, StoreError, TurnStatus};
 
 impl Registry {
     /// Gives a turn to a session. The answer is the session's own: no turn waits anywhere else. A request that has a name
@@ -20,8 +20,8 @@ impl Registry {
     /// When the session does not take it, or another request has its name.
     pub async fn submit(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {
         if let Some(retry) = job.request.retry
-            && let Some(turn) = self.repeated(key, retry, &job.request.input)
-            && let Some(accepted) = self.join(key.tenant(), turn).await
+            && let Some(turn) = self.repeated(key, retry, &job.request.input)?
+            && let Some(accepted) = self.join(key.tenant(), turn).await?
         {
             return Ok(accepted);
         }
@@ -32,7 +32,7 @@ impl Registry {
                 Claim::Taken => return Err(Denial::OtherRequest { key: name.key }),
                 Claim::Theirs(mut theirs) => {
                     if let Some(turn) = theirs.accepted().await
-                        && let Some(accepted) = self.join(key.tenant(), turn).await
+                        && let Some(accepted) = self.join(key.tenant(), turn).await?
                     {
                         return Ok(accepted);
                     }
@@ -41,6 +41,22 @@ impl Registry {
                     continue;
                 }
             };
+            // It may have been given before a restart.
+            match self.inner.config.store.named(key.tenant(), &name.key)? {
+                Some((_, digest)) if digest != name.digest => {
+                    drop(claim);
+                    self.inner.names.release(key.tenant(), &name, job.turn);
+                    return Err(Denial::OtherRequest { key: name.key });
+                }
+                Some((turn, _)) => {
+                    if let Some(accepted) = self.join(key.tenant(), turn).await? {
+                        claim.settle(false);
+                        self.inner.names.release(key.tenant(), &name, job.turn);
+                        return Ok(accepted);
+                    }
+                }
+                None => {}
+            }
             let submitted = self.submit_new(key, job).await;
             claim.settle(submitted.is_ok());
             return submitted;
@@ -49,27 +65,31 @@ impl Registry {
     }
 
     /// The turn that a retry means: the session's newest, if it is not over, or nobody has read its answer.
-    fn repeated(&self, key: &SessionKey, retry: Retry, input: &str) -> Option<TurnId> {
-        let (view, said) = self.inner.journal.last_turn(key)?;
+    fn repeated(&self, key: &SessionKey, retry: Retry, input: &str) -> Result<Option<TurnId>, StoreError> {
+        let Some((view, said)) = self.inner.journal.last_turn(key)? else { return Ok(None) };
         let is_same = said.is_some_and(|said| matches!(&said.kind, EventKind::UserText(text) if text == input));
         let is_meant = match view.status {
             TurnStatus::Queued | TurnStatus::InProgress => is_same || retry == Retry::GoOn,
             TurnStatus::Completed => retry == Retry::GoOn || (is_same && view.is_unread),
             TurnStatus::Interrupted | TurnStatus::Failed => false,
         };
-        is_meant.then_some(view.id)
+        Ok(is_meant.then_some(view.id))
     }
 
     /// Reads a turn that was accepted before, from its beginning; none when nothing is known of it.
-    async fn join(&self, tenant: &TenantId, turn: TurnId) -> Option<Accepted> {
-        let view = self.inner.journal.turn(tenant, turn)?;
-        let observer = self.inner.journal.watch_turn(tenant, turn, None).ok()?;
+    async fn join(&self, tenant: &TenantId, turn: TurnId) -> Result<Option<Accepted>, StoreError> {
+        let Some(view) = self.inner.journal.turn(tenant, turn)? else { return Ok(None) };
+        let observer = match self.inner.journal.watch_turn(tenant, turn, None) {
+            Ok(observer) => observer,
+            Err(WatchError::Store(error)) => return Err(error),
+            Err(WatchError::Unknown | WatchError::Future { .. }) => return Ok(None),
+        };
         let (reader, left) = EventReader::joined(observer);
         if let Some(handle) = self.find(&view.session) {
             // Without a task the turn has ended, and all of it is in the journal.
             let _ = handle.inbox.send(Message::Join { turn, left }).await;
         }
-        Some(Accepted { turn, thread: view.thread, reader, is_joined: true })
+        Ok(Some(Accepted { turn, thread: view.thread, reader, is_joined: true }))
     }
 
     async fn submit_new(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {
@@ -120,7 +140,8 @@ impl Registry {
     /// # Errors
     /// When the session does not do it.
     pub async fn act(&self, key: &SessionKey, act: Act, first: Option<SessionRecord>) -> Result<Acted, Refused> {
-        let Some(record) = self.inner.config.store.load(key).or(first) else { return Err(Refused::NoSession) };
+        let known = self.inner.config.store.session(key).map_err(Denial::from)?;
+        let Some(record) = known.or(first) else { return Err(Refused::NoSession) };
         let (mut act, mut record) = (act, record);
         for _ in 0..MOVES_MAX {
             let handle = self.handle(key, || record.clone())?;
@@ -132,7 +153,7 @@ impl Registry {
                 return result;
             }
             act = kept;
-            record = self.inner.config.store.load(key).unwrap_or(record);
+            record = self.inner.config.store.session(key).map_err(Denial::from)?.unwrap_or(record);
         }
         Err(Denial::Closing.into())
     }

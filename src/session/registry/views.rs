@@ -1,10 +1,12 @@
 //! What is to be seen of sessions and turns while they run, and for a while after.
 
 use super::Registry;
-use crate::protocol::{SessionKey, TenantId, TurnId};
+use std::sync::Arc;
+
+use crate::protocol::{Logged, SessionKey, TenantId, TurnId};
 use crate::session::journal::WatchError;
 use crate::session::observer::Observer;
-use crate::session::turns::TurnView;
+use crate::store::{StoreError, TurnQuery, TurnRecord};
 
 impl Registry {
     /// Watches a session: what comes after event `after`, or from now on.
@@ -12,7 +14,7 @@ impl Registry {
     /// # Errors
     /// When there is no such session, or `after` is in the future.
     pub fn watch(&self, key: &SessionKey, after: Option<u64>) -> Result<Observer, WatchError> {
-        let last = self.last_seq(key).ok_or(WatchError::Unknown)?;
+        let last = self.last_seq(key)?.ok_or(WatchError::Unknown)?;
         self.inner.journal.watch(key, last, after)
     }
 
@@ -25,18 +27,26 @@ impl Registry {
     }
 
     /// A turn, as far as it is known.
-    pub fn turn(&self, tenant: &TenantId, turn: TurnId) -> Option<TurnView> {
+    ///
+    /// # Errors
+    /// When it cannot be read; as for what follows.
+    pub fn turn(&self, tenant: &TenantId, turn: TurnId) -> Result<Option<TurnRecord>, StoreError> {
         self.inner.journal.turn(tenant, turn)
     }
 
-    /// The turns that are known of a session, oldest first; none when there is no such session.
-    pub fn turns(&self, key: &SessionKey) -> Option<Vec<TurnView>> {
-        self.last_seq(key).map(|_| self.inner.journal.turns(key))
+    /// The turns that a query means, newest first.
+    pub fn turns(&self, query: &TurnQuery) -> Result<Vec<TurnRecord>, StoreError> {
+        self.inner.journal.turns(query)
+    }
+
+    /// A session's events with numbers above `after`, oldest first, at most `max`: what is kept of them.
+    pub fn history(&self, key: &SessionKey, after: u64, max: usize) -> Result<Vec<Arc<Logged>>, StoreError> {
+        self.inner.config.store.events(key, after, max)
     }
 
     /// The number of the session's last event that the store knows of; none when there is no such session.
-    fn last_seq(&self, key: &SessionKey) -> Option<u64> {
-        let record = self.inner.config.store.load(key);
-        record.map(|record| record.seq).or_else(|| self.inner.tasks.contains_key(key).then_some(0))
+    fn last_seq(&self, key: &SessionKey) -> Result<Option<u64>, StoreError> {
+        let record = self.inner.config.store.session(key)?;
+        Ok(record.map(|record| record.last_seq()).or_else(|| self.inner.tasks.contains_key(key).then_some(0)))
     }
 }

@@ -126,7 +126,7 @@ async fn a_tenant_at_its_bound_makes_room_itself_and_nobody_else_does() {
         let mut asked = world.registry.submit(&alices(chat), world.job("hello")).await.unwrap();
         assert_eq!(text(&ending(&mut asked.reader).await), "hello");
     }
-    let states = ["1", "2", "3"].map(|chat| world.registry.get(&alices(chat)).unwrap().state);
+    let states = ["1", "2", "3"].map(|chat| world.registry.get(&alices(chat)).unwrap().unwrap().state);
     assert_eq!(states, ["not_loaded", "idle", "idle"], "her own, longest idle");
     assert_eq!((world.view("1").state, world.live()), ("idle", 3));
 }
@@ -142,7 +142,7 @@ async fn a_tenant_whose_processes_are_all_busy_waits_and_holds_nobody_up() {
     for chat in ["1", "2"] {
         assert_eq!(world.ask(chat, "hello").await, "hello", "another tenant's");
     }
-    assert_eq!(world.registry.get(&alices("2")).unwrap().state, "waiting");
+    assert_eq!(world.registry.get(&alices("2")).unwrap().unwrap().state, "waiting");
     assert_eq!(text(&ending(&mut busy.reader).await), "done");
     assert_eq!(text(&ending(&mut waiting.reader).await), "hello");
     assert_eq!((world.live(), world.view("1").state), (3, "idle"));

@@ -3,8 +3,9 @@
 use futures_util::FutureExt as _;
 
 use super::*;
+use crate::protocol::Logged;
+use crate::session::READER_MAX;
 use crate::session::delivery::Readers;
-use crate::session::{Logged, READER_MAX};
 
 fn delta(turn: TurnId) -> Arc<Logged> {
     Logged::now(Event { seq: 0, turn, kind: EventKind::TextDelta("x".into()) })

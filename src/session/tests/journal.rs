@@ -1,13 +1,22 @@
 //! The journal by itself: numbers, observers, the budget.
 
+use std::sync::Arc;
+
+use super::SECOND;
 use crate::protocol::{
-    BackendId, Event, EventKind, InterruptCause, SessionKey, TenantId, ThreadId, TurnEnding, TurnId,
+    BackendId, Event, EventKind, InterruptCause, Logged, SessionKey, TenantId, ThreadId, TurnEnding, TurnId,
 };
 use crate::session::journal::{Journal, WatchError, Writer};
-use crate::session::{Observer, Seen, TurnStatus};
+use crate::session::{Observer, Seen};
+use crate::store::{MemoryStore, TurnRecord, TurnStatus};
 
 fn key(chat: &str) -> SessionKey {
     SessionKey::new(TenantId::local(), Some("tester"), Some(chat)).unwrap()
+}
+
+/// With nothing in the store.
+fn journal(budget: usize) -> Journal {
+    Journal::new(budget, Arc::new(MemoryStore::new(1, 0)))
 }
 
 struct Talk {
@@ -19,8 +28,13 @@ struct Talk {
 impl Talk {
     fn new(journal: &Journal, chat: &str) -> Self {
         let talk = Self { writer: journal.writer(&key(chat), 0), turn: TurnId::generate(), seq: 0 };
-        talk.writer.accepted(talk.turn, BackendId::new("scripted"), ThreadId::generate());
+        talk.accept(talk.turn);
         talk
+    }
+
+    fn accept(&self, turn: TurnId) {
+        let (backend, thread) = (BackendId::new("scripted"), ThreadId::generate());
+        self.writer.accepted(TurnRecord::accepted(turn, self.writer.key().clone(), backend, thread, self.seq + 1));
     }
 
     fn say(&mut self, text: &str) {
@@ -33,30 +47,29 @@ impl Talk {
 
     fn log(&mut self, kind: EventKind) {
         self.seq += 1;
-        self.writer.append(Event { seq: self.seq, turn: self.turn, kind });
+        self.writer.append(&Logged::now(Event { seq: self.seq, turn: self.turn, kind }));
     }
 }
 
-/// Everything that comes until the end, or until nothing is there.
+/// Everything that comes until the end, or until nothing comes.
 async fn all(observer: &mut Observer) -> String {
     let mut seen = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            next = observer.next() => match next {
-                Some(Seen::Events(events)) => seen.extend(events.iter().map(|logged| logged.seq.to_string())),
-                Some(Seen::Missed { from, to }) => seen.push(format!("missed {from}-{to}")),
-                None => { seen.push("over".into()); break }
-            },
-            () = std::future::ready(()) => break,
+    while let Ok(next) = tokio::time::timeout(SECOND, observer.next()).await {
+        match next {
+            Some(Seen::Events(events)) => seen.extend(events.iter().map(|logged| logged.seq.to_string())),
+            Some(Seen::Missed { from, to }) => seen.push(format!("missed {from}-{to}")),
+            None => {
+                seen.push("over".into());
+                break;
+            }
         }
     }
     seen.join(" ")
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_observer_sees_what_follows_the_number_that_it_names() {
-    let journal = Journal::new(1 << 20);
+    let journal = journal(1 << 20);
     let mut talk = Talk::new(&journal, "a");
     talk.say("one");
     talk.say("two");
@@ -69,14 +82,14 @@ async fn an_observer_sees_what_follows_the_number_that_it_names() {
     assert_eq!(journal.watch(&key("a"), 0, Some(4)).unwrap_err(), WatchError::Future { last: 3 });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_turn_is_watched_from_its_beginning_to_its_end() {
-    let journal = Journal::new(1 << 20);
+    let journal = journal(1 << 20);
     let mut talk = Talk::new(&journal, "a");
     talk.say("one");
     let first = talk.turn;
     let waiting = TurnId::generate();
-    talk.writer.accepted(waiting, BackendId::new("scripted"), ThreadId::generate());
+    talk.accept(waiting);
     talk.turn = waiting;
     talk.say("the other's");
     talk.turn = first;
@@ -89,14 +102,14 @@ async fn a_turn_is_watched_from_its_beginning_to_its_end() {
     assert_eq!(all(&mut journal.watch_turn(&tenant, waiting, None).unwrap()).await, "2");
     let other = TenantId::new("other").unwrap();
     assert_eq!(journal.watch_turn(&other, first, None).unwrap_err(), WatchError::Unknown);
-    let view = journal.turn(&tenant, first).unwrap();
+    let view = journal.turn(&tenant, first).unwrap().unwrap();
     assert_eq!((view.status, view.first_seq, view.last_seq), (TurnStatus::Interrupted, 1, Some(3)));
-    assert!(view.ending.is_some() && journal.turn(&other, first).is_none());
+    assert!(view.ending.is_some() && journal.turn(&other, first).unwrap().is_none());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_oldest_of_all_sessions_go_first_and_who_was_slow_is_told() {
-    let journal = Journal::new(3_000);
+    let journal = journal(3_000);
     let (mut a, mut b) = (Talk::new(&journal, "a"), Talk::new(&journal, "b"));
     let mut slow = journal.watch(&key("a"), 0, Some(0)).unwrap();
     a.say("one");
@@ -111,27 +124,27 @@ async fn the_oldest_of_all_sessions_go_first_and_who_was_slow_is_told() {
         assert!(journal.bytes() <= 3_000, "{}", journal.bytes());
     }
     assert_eq!(all(&mut slow).await, "missed 1-2");
-    assert!(journal.turn(&TenantId::local(), a.turn).is_none(), "with its ending the turn is gone");
+    assert!(journal.turn(&TenantId::local(), a.turn).unwrap().is_none(), "with its ending the turn is gone");
     a.say("later");
     assert_eq!(all(&mut slow).await, "3");
     b.say(&"x".repeat(10_000));
     assert!(all(&mut journal.watch(&key("b"), 0, Some(16)).unwrap()).await == "17", "the newest is always kept");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_forgotten_session_ends_its_observers_and_its_turns() {
-    let journal = Journal::new(1 << 20);
+    let journal = journal(1 << 20);
     let mut talk = Talk::new(&journal, "a");
     talk.say("one");
     let mut observer = journal.watch(&key("a"), 0, Some(0)).unwrap();
     journal.forget(&key("a"));
     assert_eq!(all(&mut observer).await, "1 over");
-    assert!(journal.turn(&TenantId::local(), talk.turn).is_none() && journal.turns(&key("a")).is_empty());
+    assert!(journal.turn(&TenantId::local(), talk.turn).unwrap().is_none());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whoever_watches_is_counted() {
-    let journal = Journal::new(1 << 20);
+    let journal = journal(1 << 20);
     let talk = Talk::new(&journal, "a");
     let listeners = talk.writer.listeners();
     let observer = journal.watch(&key("a"), 0, None).unwrap();

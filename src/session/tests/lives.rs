@@ -162,7 +162,7 @@ async fn a_reset_begins_a_new_thread_with_the_history_told_again() {
     let world = World::new();
     let mut first = world.submit("1", "one").await;
     ending(&mut first.reader).await;
-    assert!(within("a reset", world.registry.reset(&key("1"))).await);
+    assert!(within("a reset", world.registry.reset(&key("1"))).await.unwrap());
     assert_eq!(world.view("1").record.generation, 1);
     let mut job = world.job("!where");
     job.request.history = vec![HistoryMessage { role: Role::User, text: "before".into() }];
@@ -175,15 +175,15 @@ async fn a_reset_begins_a_new_thread_with_the_history_told_again() {
 #[tokio::test(start_paused = true)]
 async fn a_session_without_a_process_is_reset_and_closed_too() {
     let world = World::new();
-    assert!(!world.registry.reset(&key("1")).await);
-    assert!(!world.registry.close(&key("1")).await);
+    assert!(!world.registry.reset(&key("1")).await.unwrap());
+    assert!(!world.registry.close(&key("1")).await.unwrap());
     world.ask("1", "one").await;
     pass(601 * SECOND).await;
     assert!(world.view("1").record.thread.is_some());
-    assert!(world.registry.reset(&key("1")).await);
+    assert!(world.registry.reset(&key("1")).await.unwrap());
     assert_eq!((world.view("1").record.thread, world.view("1").record.generation), (None, 1));
-    assert!(world.registry.close(&key("1")).await);
-    assert!(world.registry.get(&key("1")).is_none());
+    assert!(world.registry.close(&key("1")).await.unwrap());
+    assert!(world.registry.get(&key("1")).unwrap().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,11 +192,11 @@ async fn a_closed_session_ends_its_turns_and_is_forgotten() {
     let mut running = world.submit("1", "!never").await;
     let mut waiting = world.submit("1", "two").await;
     pass(SECOND).await;
-    assert!(within("the close", world.registry.close(&key("1"))).await);
+    assert!(within("the close", world.registry.close(&key("1"))).await.unwrap());
     for reader in [&mut running.reader, &mut waiting.reader] {
         assert!(matches!(ending(reader).await, TurnEnding::Interrupted(_)));
     }
-    assert!(world.registry.get(&key("1")).is_none());
+    assert!(world.registry.get(&key("1")).unwrap().is_none());
     assert_eq!(world.live(), 0);
     assert!(world.ask("1", "!where").await.contains("origin=new"));
 }

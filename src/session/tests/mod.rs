@@ -51,13 +51,14 @@ impl World {
             queue_max: 16,
             disconnect_grace: Duration::ZERO,
             linger: 10 * SECOND,
+            lasting: false,
         };
         let mut setup = Setup { policy, max_live: 8, tenants: Tenants::default(), args: Vec::new() };
         change(&mut setup);
         let registry = Registry::new(RegistryConfig {
             policy: setup.policy,
             capacity: Capacity::new(setup.max_live, setup.tenants),
-            store: Arc::new(MemoryStore::new(100)),
+            store: Arc::new(MemoryStore::new(100, 1 << 20)),
         });
         let spec = BackendSpec {
             id: BackendId::new("scripted"),
@@ -77,25 +78,19 @@ impl World {
     }
 
     fn job(&self, input: &str) -> Job {
-        let request = TurnRequest {
-            backend: self.spec.id.clone(),
-            workspace: None,
-            workspace_hint: None,
-            thread: None,
-            instructions: None,
-            history: Vec::new(),
-            input: input.into(),
-            unnamed: false,
-            lingers: false,
-            idempotency: None,
-            renew: false,
-            boundary: None,
-            keeps_thread: false,
-            retry: None,
-        };
+        let request = TurnRequest::new(self.spec.id.clone(), input);
         let (spec, driver) = (Arc::new(self.spec.clone()), Arc::new(self.driver.clone()));
         let directory = PathBuf::from("/srv");
-        Job { turn: TurnId::generate(), request, spec, driver, directory, reader_gone: None, steers: false }
+        Job {
+            turn: TurnId::generate(),
+            request,
+            spec,
+            driver,
+            directory,
+            reader_gone: None,
+            steers: false,
+            detached: false,
+        }
     }
 
     async fn try_submit(&self, chat: &str, input: &str) -> Result<Accepted, Denial> {
@@ -132,7 +127,7 @@ impl World {
     }
 
     fn view(&self, chat: &str) -> SessionView {
-        self.registry.get(&key(chat)).unwrap()
+        self.registry.get(&key(chat)).unwrap().unwrap()
     }
 
     /// Processes that live, by the capacity's count; the driver's count must be the same.

@@ -124,7 +124,7 @@ impl Bench {
         for effect in &effects {
             match effect {
                 Effect::Open { request, .. } => self.opened = Some(request.clone()),
-                Effect::Save(record) => self.saved = Some(record.clone()),
+                Effect::Save => self.saved = Some(self.machine.record().clone()),
                 Effect::Command(command) => {
                     if let CommandKind::StartTurn { input, options, .. } = &command.kind {
                         self.given = Some((command.id, input.clone(), options.clone()));
@@ -161,7 +161,8 @@ impl Bench {
             },
             Effect::Emit(turn, EventKind::Waiting(reason)) => format!("{}: waits {reason:?}", name(turn)),
             Effect::Emit(turn, kind) => format!("{}: {}", name(turn), first_word(&format!("{kind:?}"))),
-            Effect::Save(_) => return None,
+            Effect::Save => return None,
+            Effect::PutOff(turn) => format!("{} put off", name(turn)),
             Effect::Joined { turn, into, .. } => format!("{} joins {}", name(turn), name(into)),
             Effect::Again(job) => format!("again {}", name(&job.turn)),
             Effect::Reply { result: Ok(acted), .. } => first_word(&format!("{acted:?}")).to_lowercase(),
@@ -267,27 +268,13 @@ fn policy() -> Policy {
         queue_max: 3,
         disconnect_grace: Duration::ZERO,
         linger: 10 * SECOND,
+        lasting: false,
     }
 }
 
 fn record() -> SessionRecord {
-    SessionRecord {
-        key: SessionKey::parse(TenantId::local(), "main::chat").unwrap(),
-        backend: BackendId::new("one"),
-        driver: "planner".into(),
-        thread: None,
-        directory: "/srv/default".into(),
-        instructions: None,
-        generation: 0,
-        boundary: None,
-        seq: 0,
-        turns: 0,
-        answered: false,
-        overrides: crate::protocol::Overrides::default(),
-        allowed: std::collections::BTreeSet::new(),
-        closed: false,
-        unnamed: false,
-    }
+    let key = SessionKey::parse(TenantId::local(), "main::chat").unwrap();
+    SessionRecord::first(&key, BackendId::new("one"), "planner", "/srv/default".into())
 }
 
 fn spec(id: &str) -> BackendSpec {
@@ -309,25 +296,19 @@ fn spec(id: &str) -> BackendSpec {
 
 fn job(input: &str) -> Job {
     let spec = Arc::new(spec("one"));
-    let request = TurnRequest {
-        backend: spec.id.clone(),
-        workspace: None,
-        workspace_hint: None,
-        thread: None,
-        instructions: None,
-        history: Vec::new(),
-        input: input.into(),
-        unnamed: false,
-        lingers: false,
-        idempotency: None,
-        renew: false,
-        boundary: None,
-        keeps_thread: false,
-        retry: None,
-    };
+    let request = TurnRequest::new(spec.id.clone(), input);
     let driver = Arc::new(Planner("planner"));
     let directory = PathBuf::from("/srv/default");
-    Job { turn: TurnId::generate(), request, spec, driver, directory, reader_gone: None, steers: false }
+    Job {
+        turn: TurnId::generate(),
+        request,
+        spec,
+        driver,
+        directory,
+        reader_gone: None,
+        steers: false,
+        detached: false,
+    }
 }
 
 /// A job for another backend.

@@ -154,7 +154,7 @@ impl World {
             }
             Effect::Again(job) => self.again.push((**job).clone()),
             Effect::Reply { ask, .. } => assert!(self.asks.remove(ask), "whoever asks has one answer"),
-            Effect::MarkIdle(_) | Effect::Save(_) | Effect::Finished => {}
+            Effect::MarkIdle(_) | Effect::Save | Effect::PutOff(_) | Effect::Finished => {}
         }
     }
 

@@ -1,14 +1,14 @@
-//! A turn as people see it.
+//! A turn as it is kept.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::journal::Logged;
-use crate::protocol::{BackendId, EventKind, SessionKey, ThreadId, TurnEnding, TurnId};
+use crate::protocol::{BackendId, EventKind, Logged, SessionKey, ThreadId, TurnEnding, TurnId};
 
-/// A turn, for as long as its ending is kept.
-#[derive(Debug, Clone)]
-pub struct TurnView {
+/// What is known of a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnRecord {
     /// Its id.
     pub id: TurnId,
     /// Its session.
@@ -29,6 +29,8 @@ pub struct TurnView {
     pub first_seq: u64,
     /// The number of its last event so far.
     pub last_seq: Option<u64>,
+    /// What its caller calls it: names and their values.
+    pub tags: BTreeMap<String, String>,
     /// Nobody read it when it ended.
     pub is_unread: bool,
     /// Its ending, which is an event.
@@ -63,14 +65,9 @@ impl TurnStatus {
     }
 }
 
-impl TurnView {
-    pub(super) fn accepted(
-        id: TurnId,
-        session: SessionKey,
-        backend: BackendId,
-        thread: ThreadId,
-        first_seq: u64,
-    ) -> Self {
+impl TurnRecord {
+    /// A turn that was accepted now.
+    pub fn accepted(id: TurnId, session: SessionKey, backend: BackendId, thread: ThreadId, first_seq: u64) -> Self {
         Self {
             id,
             session,
@@ -82,13 +79,14 @@ impl TurnView {
             ended_at: None,
             first_seq,
             last_seq: None,
+            tags: BTreeMap::new(),
             is_unread: false,
             ending: None,
         }
     }
 
     /// Takes in what an event of it says.
-    pub(super) fn take(&mut self, logged: &Logged) {
+    pub fn take(&mut self, logged: &Arc<Logged>) {
         self.last_seq = Some(logged.seq);
         match &logged.kind {
             EventKind::Started { thread } => {
@@ -98,6 +96,7 @@ impl TurnView {
             }
             EventKind::Ended(ending) => {
                 self.ended_at = Some(logged.at);
+                self.ending = Some(logged.clone());
                 self.status = match ending {
                     TurnEnding::Completed { .. } => TurnStatus::Completed,
                     TurnEnding::Interrupted(_) => TurnStatus::Interrupted,
@@ -106,5 +105,10 @@ impl TurnView {
             }
             _ => {}
         }
+    }
+
+    /// Where it stands among all: by time, and within a session in order.
+    pub fn order(&self) -> (SystemTime, u64, TurnId) {
+        (self.accepted_at, self.first_seq, self.id)
     }
 }

@@ -1,0 +1,106 @@
+//! What a session's task has to hand out, in order; some of it only when the store has kept what it rests on.
+//!
+//! A client hears that its turn was accepted, and how it ended, and an agent is given a turn, only when that will be known
+//! after a crash, too. Everything behind such a thing waits with it, so that nobody sees anything out of order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::submission::Submitter;
+use crate::driver::Command;
+use crate::protocol::Logged;
+use crate::store::TurnRecord;
+
+/// Something to hand out.
+pub(super) enum Out {
+    /// The session took a turn.
+    Accepted { turn: Box<TurnRecord>, submitter: Submitter, said: Option<Arc<Logged>> },
+    /// An event, for all who read.
+    Event { logged: Arc<Logged>, is_unread: bool },
+    /// The turn ends for those who read it, though it does not: it runs when the daemon does again.
+    PutOff(Arc<Logged>),
+    /// A command for this attachment.
+    Command { attachment: u64, command: Command },
+    /// The end that somebody asked for is reached.
+    Finished,
+}
+
+/// Things to hand out, oldest first.
+#[derive(Default)]
+pub(super) struct Outbox {
+    /// Each with the number of the write that it waits for.
+    waiting: VecDeque<(Need, Out)>,
+    /// Since when the first one waits.
+    since: Option<Instant>,
+}
+
+/// What must be kept before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing.
+    Nothing,
+    /// What is about to be written.
+    Batch,
+    /// The write of this number.
+    Write(u64),
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, need: Need, out: Out) {
+        self.waiting.push_back((need, out));
+    }
+
+    /// What was about to be written has this number.
+    pub(super) fn written(&mut self, number: u64) {
+        for (need, _) in self.waiting.iter_mut().rev() {
+            match need {
+                Need::Batch => *need = Need::Write(number),
+                Need::Nothing => {}
+                // Those before have theirs.
+                Need::Write(_) => break,
+            }
+        }
+    }
+
+    /// The next one, if the store has come as far as it needs.
+    pub(super) fn next(&mut self, kept: u64) -> Option<Out> {
+        let waits = match self.waiting.front()?.0 {
+            Need::Nothing => false,
+            Need::Batch => true,
+            Need::Write(number) => number > kept,
+        };
+        if waits {
+            self.since.get_or_insert_with(Instant::now);
+            return None;
+        }
+        self.since = None;
+        self.waiting.pop_front().map(|(_, out)| out)
+    }
+
+    /// Nothing waits for the store any longer. Gives what must not be handed out without it: turns that are not accepted, and
+    /// commands that begin turns.
+    pub(super) fn give_up(&mut self) -> Vec<Out> {
+        self.since = None;
+        let mut refused = Vec::new();
+        for (need, out) in std::mem::take(&mut self.waiting) {
+            let is_bound = need != Need::Nothing && matches!(out, Out::Accepted { .. } | Out::Command { .. });
+            if is_bound {
+                refused.push(out);
+            } else {
+                self.waiting.push_back((Need::Nothing, out));
+            }
+        }
+        refused
+    }
+
+    /// Since when something waits for the store.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}

@@ -1,0 +1,161 @@
+//! What a session's task has the store keep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::machine::Machine;
+use super::outbox::Need;
+use crate::protocol::{Logged, SessionKey};
+use crate::store::{EventStore, SessionRecord, StoreError, StoreProgress, Write};
+
+/// How long pieces of messages are collected, for nobody waits until they are kept, …
+const COLLECT: Duration = Duration::from_millis(250);
+/// … and how many bytes of them.
+const COLLECT_BYTES: usize = 64 << 10;
+
+/// Numbers that a session takes for its events at a time. Those that it has not used when the daemon is killed are left
+/// out, so that no two events that were ever shown have one number.
+const RESERVED: u64 = 10_000;
+
+/// Writes of one session, in order.
+pub(super) struct Writes {
+    store: Arc<dyn EventStore>,
+    progress: watch::Receiver<StoreProgress>,
+    batch: Vec<Write>,
+    /// The session's record is to be kept, before all else in the batch; or forgotten, behind it.
+    saves: bool,
+    forgets: bool,
+    /// Something in the batch is not to wait.
+    urgent: bool,
+    /// Since when pieces are collected, and their bytes.
+    since: Option<Instant>,
+    bytes: usize,
+    /// The last number that is taken; up to which one that is kept for sure; and the write which keeps the rest.
+    reserved: u64,
+    safe: u64,
+    number: u64,
+}
+
+impl Writes {
+    pub(super) fn new(store: Arc<dyn EventStore>, record: &SessionRecord) -> Self {
+        let last = record.last_seq();
+        Self {
+            progress: store.progress(),
+            store,
+            batch: Vec::new(),
+            saves: false,
+            forgets: false,
+            urgent: false,
+            since: None,
+            bytes: 0,
+            reserved: last,
+            safe: last,
+            number: 0,
+        }
+    }
+
+    /// The session's record as it will be then.
+    pub(super) fn save(&mut self) {
+        self.saves = true;
+        self.urgent = true;
+    }
+
+    /// The session is no more.
+    pub(super) fn forget(&mut self) {
+        self.forgets = true;
+        self.urgent = true;
+    }
+
+    /// Something that is not to wait.
+    pub(super) fn now(&mut self, write: Write) {
+        self.batch.push(write);
+        self.urgent = true;
+    }
+
+    /// An event. An ending takes the session's record along, for the number of its last event.
+    pub(super) fn event(&mut self, session: &SessionKey, logged: &Arc<Logged>) {
+        self.batch.push(Write::Event { session: session.clone(), logged: logged.clone() });
+        if logged.kind.is_delta() {
+            self.since.get_or_insert_with(Instant::now);
+            self.bytes += logged.kind.bytes();
+            self.urgent |= self.bytes >= COLLECT_BYTES;
+        } else {
+            self.urgent = true;
+        }
+        self.saves |= matches!(logged.kind, crate::protocol::EventKind::Ended(_));
+        if logged.seq + RESERVED / 2 > self.reserved {
+            self.save();
+        }
+    }
+
+    /// What must be kept before an event of this number is shown.
+    pub(super) fn need(&mut self, seq: u64) -> Need {
+        if seq <= self.safe {
+            return Need::Nothing;
+        }
+        if seq > self.reserved {
+            return Need::Batch;
+        }
+        if self.kept() >= self.number {
+            self.safe = self.reserved;
+            return Need::Nothing;
+        }
+        Need::Write(self.number)
+    }
+
+    /// Gives the store what it is to have by now; the number of that.
+    pub(super) fn flush(&mut self, machine: &Machine, seq: u64) -> Option<u64> {
+        let is_due = self.due().is_some_and(|due| due <= Instant::now());
+        if !self.urgent && !is_due {
+            return None;
+        }
+        let mut writes = std::mem::take(&mut self.batch);
+        if std::mem::take(&mut self.saves) {
+            let has_turns = machine.active().is_some() || machine.queued() > 0;
+            let reserved = if has_turns { seq + RESERVED } else { seq };
+            let record = SessionRecord { seq, reserved, ..machine.record().clone() };
+            writes.insert(0, Write::Session(Box::new(record)));
+            if reserved > self.reserved {
+                self.safe = self.safe.max(self.reserved);
+            }
+            self.reserved = reserved;
+        }
+        if std::mem::take(&mut self.forgets) {
+            writes.push(Write::Forget(machine.record().key.clone()));
+        }
+        (self.urgent, self.since, self.bytes) = (false, None, 0);
+        self.number = self.store.write(writes);
+        Some(self.number)
+    }
+
+    /// When what was collected is to be written.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.since.map(|since| since + COLLECT)
+    }
+
+    /// The number of the last write that is kept.
+    pub(super) fn kept(&self) -> u64 {
+        self.progress.borrow().kept
+    }
+
+    /// Why nothing is kept at present.
+    pub(super) fn trouble(&self) -> Option<StoreError> {
+        self.progress.borrow().trouble.clone()
+    }
+
+    /// Whether the store has more to write than it should.
+    pub(super) fn is_full(&self) -> bool {
+        self.progress.borrow().is_full
+    }
+
+    /// Ends when the store has come further.
+    pub(super) async fn changed(&mut self) {
+        if self.progress.changed().await.is_err() {
+            // The store is gone: nothing changes any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
