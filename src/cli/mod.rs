@@ -88,11 +88,17 @@ struct Serve {
     /// Agent processes that may live at the same time [default: half of the memory / 350 MB, at most 16]
     #[arg(long, value_name = "N")]
     max_live: Option<usize>,
+    /// The database of sessions and turns [default: ~/.local/state/turnmux/store/turnmux.db]
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Keep nothing: sessions and turns end with the daemon
+    #[arg(long, conflicts_with = "store")]
+    ephemeral: bool,
 }
 
 impl From<Serve> for Overrides {
     fn from(serve: Serve) -> Self {
-        let Serve { config, listen, port, permission, backend, max_live } = serve;
-        Self { config, listen, port, permission, backend, max_live }
+        let Serve { config, listen, port, permission, backend, max_live, store, ephemeral } = serve;
+        Self { config, listen, port, permission, backend, max_live, store, ephemeral }
     }
 }

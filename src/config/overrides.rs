@@ -23,6 +23,10 @@ pub struct Overrides {
     pub backend: Option<String>,
     /// `--max-live`: `sessions.max_live`.
     pub max_live: Option<usize>,
+    /// `--store`: `store.path`.
+    pub store: Option<PathBuf>,
+    /// `--ephemeral`: `store.ephemeral`.
+    pub ephemeral: bool,
 }
 
 impl Overrides {
@@ -33,6 +37,10 @@ impl Overrides {
             self.listen.as_deref().map(|listen| layer("--listen", &["server", "listen"], listen.into())),
             self.backend.as_deref().map(|backend| layer("--backend", &["default_backend"], backend.into())),
             self.max_live.map(|count| layer("--max-live", &["sessions", "max_live"], Value::from(count))),
+            self.store
+                .as_ref()
+                .map(|path| layer("--store", &["store", "path"], path.to_string_lossy().as_ref().into())),
+            self.ephemeral.then(|| layer("--ephemeral", &["store", "ephemeral"], true.into())),
         ]
         .into_iter()
         .flatten()

@@ -27,3 +27,10 @@ pub(super) fn absolute(path: &RelativePathBuf, environment: &Environment) -> Res
 fn without_dots(path: &Path) -> PathBuf {
     path.components().collect()
 }
+
+/// The folder for what is true of this machine's daemons.
+pub(super) fn state(environment: &Environment) -> Option<PathBuf> {
+    let state = environment.path("XDG_STATE_HOME").filter(|path| path.is_absolute()).map(Path::to_owned);
+    let state = state.or_else(|| environment.home.as_ref().map(|home| home.join(".local/state")));
+    Some(state?.join("turnmux"))
+}

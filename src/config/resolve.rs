@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::diagnose::did_you_mean;
 use super::layer::Layer;
-use super::schema::{Agent, Schema, Server, Sessions};
+use super::schema::{Agent, Schema, Server, Sessions, Store};
 use super::{
-    AgentSettings, Config, ConfigError, Environment, Origin, Overrides, ServerSettings, SessionSettings, backends,
-    keys, paths,
+    AgentSettings, Config, ConfigError, Environment, Origin, Overrides, ServerSettings, SessionSettings, StoreSettings,
+    backends, keys, paths,
 };
 use crate::protocol::{BackendId, BackendSpec, Limits, SessionKey, TenantId, WorkspaceRoot};
 
@@ -54,6 +54,7 @@ pub(super) fn resolve(
         server,
         sessions: sessions(&schema.sessions, environment, layers)?,
         limits: limits(schema.limits, layers)?,
+        store: store(&schema.store, environment, layers)?,
         default_backend: known_backend(&schema.default_backend, &["default_backend"], &backends, layers)?,
         agents: agents(schema.agents, &backends, environment, layers)?,
         backends,
@@ -116,6 +117,30 @@ fn sessions(sessions: &Sessions, environment: &Environment, layers: &[Layer]) ->
         linger: sessions.linger,
         records_max: sessions.records_max,
     })
+}
+
+/// The shortest time for which turns are kept: people come back for what an agent did within the hour.
+const KEEP_MIN: Duration = Duration::from_hours(1);
+
+fn store(store: &Store, environment: &Environment, layers: &[Layer]) -> Result<StoreSettings, ConfigError> {
+    at_least(store.keep, KEEP_MIN, &["store", "keep"], layers)?;
+    within(store.max_bytes, 16 << 20, 1 << 40, &["store", "max_bytes"], layers)?;
+    let path = match &store.path {
+        _ if store.ephemeral => None,
+        Some(path) => {
+            let path = paths::absolute(path, environment);
+            Some(path.map_err(|problem| invalid(layers, &["store", "path"], problem))?)
+        }
+        None => {
+            let state = paths::state(environment).ok_or_else(|| {
+                let problem =
+                    "HOME is not set, so it has no default; name a file, or have nothing kept (`--ephemeral`)";
+                invalid(layers, &["store", "path"], problem)
+            })?;
+            Some(state.join("store/turnmux.db"))
+        }
+    };
+    Ok(StoreSettings { path, keep: store.keep, max_bytes: store.max_bytes as u64 })
 }
 
 /// The longest wait for an answer: the hook by which a claude in a terminal asks is given up by it a little later.

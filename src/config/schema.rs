@@ -24,6 +24,8 @@ pub(super) struct Schema {
     pub(super) limits: Limits,
     /// The backend of requests that name no `model`. Default: `claude-code`.
     pub(super) default_backend: String,
+    /// `[store]`: what outlives the daemon, and where.
+    pub(super) store: Store,
     /// `[backends.<id>]`: the coding agents. `claude-code`, `claude-code-opus`, `claude-code-sonnet` and
     /// `claude-channel` are built in.
     pub(super) backends: BTreeMap<String, Backend>,
@@ -39,6 +41,7 @@ impl Default for Schema {
             server: Server::default(),
             sessions: Sessions::default(),
             limits: Limits::default(),
+            store: Store::default(),
             default_backend: "claude-code".to_owned(),
             backends: BTreeMap::new(),
             agents: BTreeMap::new(),
@@ -117,6 +120,29 @@ impl Default for Sessions {
             linger: Duration::from_secs(10),
             records_max: 100_000,
         }
+    }
+}
+
+/// `[store]`
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Store {
+    /// The database of sessions, turns and events, on a local disk; a path like a backend's `workspace`. Default:
+    /// `$XDG_STATE_HOME/turnmux/store/turnmux.db`, or the same below `~/.local/state`.
+    pub(super) path: Option<RelativePathBuf>,
+    /// Whether all of that ends with the daemon instead. Default: `false`.
+    pub(super) ephemeral: bool,
+    /// How long turns are kept after their end; at least `1h`. Default: `90days`.
+    #[serde(deserialize_with = "duration")]
+    pub(super) keep: Duration,
+    /// How large the database may become before the oldest turns go: bytes, or a size; 16 MiB to 1 TiB. Default: `2GiB`.
+    #[serde(deserialize_with = "size")]
+    pub(super) max_bytes: usize,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { path: None, ephemeral: false, keep: Duration::from_hours(90 * 24), max_bytes: 2 << 30 }
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Config {
     pub sessions: SessionSettings,
     /// How long each wait may last.
     pub limits: Limits,
+    /// What outlives the daemon.
+    pub store: StoreSettings,
     /// The backend of requests that name none; always a key of `backends`.
     pub default_backend: BackendId,
     /// The coding agents, the built-in ones included; never empty.
@@ -37,12 +39,14 @@ pub struct Config {
 impl fmt::Debug for Config {
     /// Leaves out what the backends are, for their variables may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, server, sessions, limits, default_backend, backends, agents, aliases, keys, tenants } = self;
+        let Self { file, server, sessions, limits, store, default_backend, backends, agents, aliases, keys, tenants } =
+            self;
         f.debug_struct("Config")
             .field("file", file)
             .field("server", server)
             .field("sessions", sessions)
             .field("limits", limits)
+            .field("store", store)
             .field("default_backend", default_backend)
             .field("backends", &backends.keys())
             .field("agents", agents)
@@ -85,6 +89,17 @@ pub struct SessionSettings {
     pub linger: Duration,
     /// How many sessions are remembered; at least 1.
     pub records_max: usize,
+}
+
+/// What outlives the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// Where; none only if nothing does.
+    pub path: Option<PathBuf>,
+    /// How long turns are kept after their end.
+    pub keep: Duration,
+    /// How large the database may become, in bytes.
+    pub max_bytes: u64,
 }
 
 /// What is set for one agent of the callers.

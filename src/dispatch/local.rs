@@ -13,10 +13,10 @@ use crate::protocol::{
     BackendId, BackendSpec, ErrorKind, Logged, SessionKey, TenantId, Tenants, ThreadId, TurnError, TurnId, TurnRequest,
 };
 use crate::session::{
-    Accepted, Act, Acted, Change, Denial, Interrupted, Job, Observer, Refused, Registry, SessionView, Submitted,
-    WatchError,
+    Accepted, Act, Acted, Change, Denial, Interrupted, Job, Observer, Refused, Registry, Restarted, SessionView,
+    Submitted, WatchError,
 };
-use crate::store::{SessionRecord, StoreError, TurnQuery, TurnRecord};
+use crate::store::{Rerun, SessionRecord, StoreError, TurnQuery, TurnRecord};
 
 /// What [`Local`] goes by.
 pub struct LocalConfig {
@@ -107,6 +107,22 @@ impl Local {
             steers: false,
             detached: false,
         })
+    }
+
+    /// Takes up what a daemon before this one left: see [`Registry::restart`].
+    ///
+    /// # Errors
+    /// When the store does not have or keep it.
+    pub async fn restart(&self) -> Result<Restarted, StoreError> {
+        let job = |key: &SessionKey, turn: TurnId, rerun: Rerun| {
+            let Rerun { request, directory } = rerun;
+            let job = self.job(key, request).map_err(|refusal| match refusal {
+                Refusal::Unable(error) => error,
+                refusal => TurnError::new(ErrorKind::Conflict, refusal.to_string()),
+            })?;
+            Ok(Job { turn, directory, detached: true, ..job })
+        };
+        self.registry.restart(job).await
     }
 
     fn view(&self, spec: &BackendSpec) -> BackendView {

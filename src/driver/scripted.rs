@@ -32,12 +32,18 @@ pub struct Scripted {
 struct Counts {
     opened: AtomicUsize,
     live: AtomicUsize,
+    turns: AtomicUsize,
 }
 
 impl Scripted {
     /// How many attachments were opened so far.
     pub fn opened(&self) -> usize {
         self.counts.opened.load(Ordering::Acquire)
+    }
+
+    /// How many turns they were given.
+    pub fn turns(&self) -> usize {
+        self.counts.turns.load(Ordering::Acquire)
     }
 
     /// How many of them are not over.

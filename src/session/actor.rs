@@ -375,8 +375,15 @@ impl Actor {
                 self.accept(turn, thread);
             }
             Effect::Deny { turn, denial } => {
-                if let Some(waiting) = self.take_waiting(turn) {
-                    waiting.submitter.deny(denial);
+                match self.take_waiting(turn).map(|waiting| waiting.submitter) {
+                    // It was accepted once, so it has an ending.
+                    Some(submitter @ Submitter::Restored { .. }) => {
+                        let ending = TurnEnding::Failed(TurnError::new(ErrorKind::Conflict, denial.to_string()));
+                        self.emit(turn, EventKind::Ended(ending));
+                        submitter.deny(denial);
+                    }
+                    Some(submitter) => submitter.deny(denial),
+                    None => {}
                 }
             }
             Effect::Joined { turn, into, thread } => {

@@ -21,4 +21,4 @@ pub use delivery::{EventReader, READER_MAX};
 pub use journal::{Journal, WatchError};
 pub use machine::{Act, Acted, Change, Denial, Job, Policy, Refused};
 pub use observer::{Observer, Seen};
-pub use registry::{Accepted, Interrupted, Registry, RegistryConfig, SessionView, Status, Submitted};
+pub use registry::{Accepted, Interrupted, Registry, RegistryConfig, Restarted, SessionView, Status, Submitted};

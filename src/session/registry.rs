@@ -16,8 +16,11 @@ use super::names::Names;
 use crate::protocol::{SessionKey, TenantId, ThreadId, TurnId};
 use crate::store::{EventStore, SessionRecord, StoreError, Write};
 
+mod restart;
 mod submit;
 mod views;
+
+pub use restart::Restarted;
 
 /// How often a submitter asks again when the task that it found was about to end. Each time there is a newer one; more
 /// than two in a row would take a session that ends as often as it begins.

@@ -4,11 +4,13 @@
 //! that is empty.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Alive, Start, Step, script};
+use super::{Alive, Counts, Start, Step, script};
 use crate::driver::{Answer, CHANNEL_MAX, Command, CommandKind, DriverEvent, OpenRequest, TurnInput};
 use crate::protocol::{
     DriverEnd, ErrorKind, EventKind, FinishReason, InterruptCause, Question, ThreadOrigin, TurnEnding, TurnError,
@@ -22,6 +24,7 @@ struct Host {
     request: OpenRequest,
     outbox: VecDeque<DriverEvent>,
     turns: u64,
+    counts: Arc<Counts>,
     turn: Option<Turn>,
 }
 
@@ -47,7 +50,7 @@ pub(super) async fn run(
     alive: Alive,
 ) {
     let starts = script::starts(&request.spec.args);
-    let mut host = Host { request, outbox: VecDeque::new(), turns: 0, turn: None };
+    let mut host = Host { request, outbox: VecDeque::new(), turns: 0, counts: alive.0.clone(), turn: None };
     let end = match &starts {
         Ok(starts) => host.live(starts, &mut commands, &events).await,
         Err(message) => failed(ErrorKind::Misconfigured, message),
@@ -142,6 +145,7 @@ impl Host {
             }
         };
         self.turns += 1;
+        self.counts.turns.fetch_add(1, Ordering::AcqRel);
         self.request.options = options;
         self.turn = Some(Turn { steps: steps.into(), prefaces: input.preface.len(), ..Turn::default() });
         let thread = self.request.origin.thread().clone();

@@ -64,7 +64,13 @@ impl Machine {
             _ => return,
         }
         if let Some(attached) = &mut self.attached {
-            attached.thread = thread;
+            attached.thread = thread.clone();
+        }
+        if self.record.thread.as_ref() != Some(&thread) {
+            // Should the daemon be killed in this turn, the agent knows the thread by now; or else nothing is lost by a new
+            // one, for no turn of it was answered.
+            self.record.thread = Some(thread);
+            self.out.push(Effect::Save);
         }
         if matches!(self.state, State::Active(_)) {
             self.send_steers();

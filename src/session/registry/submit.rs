@@ -105,7 +105,7 @@ impl Registry {
     }
 
     /// Gives a job to the session's task, or to the next one while it ends.
-    async fn give<T>(
+    pub(super) async fn give<T>(
         &self,
         key: &SessionKey,
         job: Job,

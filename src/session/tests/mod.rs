@@ -3,11 +3,14 @@
 
 mod capacity;
 mod delivery;
+mod faulty;
 mod journal;
 mod lives;
 mod races;
+mod restarts;
 mod shutdown;
 mod slow_readers;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +21,7 @@ use super::{Accepted, Capacity, Denial, EventReader, Interrupted, Job, Policy, R
 use crate::driver::scripted::Scripted;
 use crate::protocol::{BackendId, BackendSpec, CommandPolicy, EnvPolicy, Event, EventKind, InterruptCause, Limits};
 use crate::protocol::{Permission, SessionKey, TenantId, Tenants, TurnEnding, TurnId, TurnRequest, WaitReason};
-use crate::store::MemoryStore;
+use crate::store::{EventStore, MemoryStore};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,7 @@ struct Setup {
     max_live: usize,
     tenants: Tenants,
     args: Vec<String>,
+    store: Arc<dyn EventStore>,
 }
 
 impl World {
@@ -53,12 +57,13 @@ impl World {
             linger: 10 * SECOND,
             lasting: false,
         };
-        let mut setup = Setup { policy, max_live: 8, tenants: Tenants::default(), args: Vec::new() };
+        let store = Arc::new(MemoryStore::new(100, 1 << 20));
+        let mut setup = Setup { policy, max_live: 8, tenants: Tenants::default(), args: Vec::new(), store };
         change(&mut setup);
         let registry = Registry::new(RegistryConfig {
             policy: setup.policy,
             capacity: Capacity::new(setup.max_live, setup.tenants),
-            store: Arc::new(MemoryStore::new(100, 1 << 20)),
+            store: setup.store,
         });
         let spec = BackendSpec {
             id: BackendId::new("scripted"),

@@ -1,0 +1,127 @@
+//! What waits for the store, and what happens while it keeps nothing.
+
+use super::faulty::FaultyStore;
+use super::*;
+use crate::protocol::ErrorKind;
+use crate::store::StoreError;
+
+fn world() -> (World, Arc<FaultyStore>) {
+    let store = FaultyStore::over(Arc::new(MemoryStore::new(100, 1 << 20)));
+    let world = World::with(|setup| setup.store = store.clone());
+    (world, store)
+}
+
+/// What has happened by the time at which nothing more happens.
+async fn quiet() {
+    pass(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_hears_of_a_turn_and_no_agent_gets_it_before_it_is_kept() {
+    let (world, store) = world();
+    world.ask("1", "warm").await;
+    let given = world.driver.turns();
+    store.hold();
+    let submitted = world.try_submit("1", "hello");
+    tokio::pin!(submitted);
+    tokio::select! {
+        biased;
+        _ = &mut submitted => panic!("accepted before it was kept"),
+        () = quiet() => {}
+    }
+    assert_eq!(world.driver.turns(), given);
+    store.go_on();
+    assert!(text(&ending(&mut submitted.await.unwrap().reader).await).contains("hello"));
+    assert_eq!(world.driver.turns(), given + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ending_is_shown_only_when_it_is_kept_and_what_is_behind_it_waits() {
+    let (world, store) = world();
+    let mut first = world.submit("1", "!pause=5s done").await;
+    let mut second = world.submit("1", "next").await;
+    pass(SECOND).await;
+    store.hold();
+    pass(8 * SECOND).await;
+    assert!(watched(&world, "1").iter().all(|kind| !matches!(kind, EventKind::Ended(_))));
+    store.go_on();
+    assert_eq!(text(&ending(&mut first.reader).await), "done");
+    let (first, second) = (first.turn, rest(&mut second.reader).await);
+    let ended = position(&world, |event| event.turn == first && matches!(event.kind, EventKind::Ended(_)));
+    let began = second.iter().find(|event| matches!(event.kind, EventKind::Started { .. })).unwrap();
+    assert!(ended < began.seq);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_trouble_nothing_is_taken_and_what_runs_ends_with_its_answer() {
+    let (world, store) = world();
+    let mut running = world.submit("1", "!pause=5s done").await;
+    let mut waiting = world.submit("1", "next").await;
+    pass(SECOND).await;
+    store.fail("the disk is full");
+    let full = Denial::Store(StoreError::new("the disk is full"));
+    assert_eq!(world.try_submit("1", "more").await.unwrap_err(), full);
+    assert_eq!(world.try_submit("2", "new").await.unwrap_err(), full);
+    assert_eq!(text(&ending(&mut running.reader).await), "done");
+    // It would begin now, and nobody would know that it did.
+    let TurnEnding::Failed(error) = ending(&mut waiting.reader).await else { panic!("it did not fail") };
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::StoreUnavailable, "the disk is full"));
+    let given = world.driver.turns();
+    store.go_on();
+    assert!(world.ask("1", "again").await.contains("again"));
+    assert_eq!(world.driver.turns(), given + 1, "what was refused is not made up for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_whose_acceptance_is_not_kept_never_was() {
+    let (world, store) = world();
+    let mut running = world.submit("1", "!pause=5s done").await;
+    pass(SECOND).await;
+    store.hold();
+    let (behind, alone, ()) = tokio::join!(world.try_submit("1", "behind"), world.try_submit("2", "alone"), async {
+        quiet().await;
+        store.fail("the disk is full");
+    });
+    let full = Denial::Store(StoreError::new("the disk is full"));
+    assert_eq!((behind.unwrap_err(), alone.unwrap_err()), (full.clone(), full));
+    store.go_on();
+    assert_eq!(text(&ending(&mut running.reader).await), "done");
+    quiet().await;
+    assert_eq!(world.driver.turns(), 1, "their clients were told no");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_is_given_up_after_a_while() {
+    let (world, store) = world();
+    world.ask("1", "warm").await;
+    store.hold();
+    let begin = tokio::time::Instant::now();
+    let denial = world.try_submit("1", "hello").await.unwrap_err();
+    assert!(matches!(denial, Denial::Store(_)) && denial.to_string().contains("store.path"), "{denial}");
+    assert!(begin.elapsed() < 11 * SECOND);
+    store.go_on();
+    quiet().await;
+    assert_eq!(world.driver.turns(), 1);
+    world.shutdown(SECOND, std::future::pending()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_hang_on_a_store_that_does() {
+    let (world, store) = world();
+    let mut running = world.submit("1", "!pause=5s done").await;
+    pass(SECOND).await;
+    store.hold();
+    world.shutdown(20 * SECOND, std::future::pending()).await;
+    assert_eq!(text(&ending(&mut running.reader).await), "done");
+}
+
+/// The session's events that can be seen.
+fn watched(world: &World, chat: &str) -> Vec<EventKind> {
+    let turns = world.registry.turns(&crate::store::TurnQuery::newest_of(&key(chat))).unwrap();
+    turns.iter().filter_map(|turn| turn.ending.as_ref().map(|ending| ending.kind.clone())).collect()
+}
+
+fn position(world: &World, is_meant: impl Fn(&Event) -> bool) -> u64 {
+    let events = world.registry.history(&key("1"), 0, 1_000).unwrap();
+    events.iter().find(|logged| is_meant(&logged.event)).unwrap().seq
+}
