@@ -23,8 +23,8 @@ use crate::driver::claude_channel::{ChannelFolder, ClaudeChannel};
 use crate::driver::claude_stream::ClaudeStream;
 use crate::process::{Guard, ProcessError, StopLadder, Supervisor, SupervisorConfig};
 use crate::protocol::{Limits, TurnError, WorkspaceRoot};
-use crate::session::{Capacity, Policy, Registry, RegistryConfig};
-use crate::store::MemoryStore;
+use crate::session::{Capacity, Policy, Registry, RegistryConfig, Restarted};
+use crate::store::{EventStore, MemoryStore, OpenError, SqliteOptions, SqliteStore, StoreError};
 
 /// How long clients have to take the last bytes of answers that have ended.
 const LAST_BYTES: Duration = Duration::from_secs(2);
@@ -41,9 +41,18 @@ const HURRIED_TURNS: Duration = Duration::from_secs(1);
 /// … and then so long from SIGTERM to SIGKILL.
 const HURRIED_TERM: Duration = Duration::from_secs(1);
 
+/// How long the store has at the end for what waits.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The process manager cannot start.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -72,6 +81,7 @@ pub struct App {
     server: Server,
     channel: Listener,
     local: Arc<Local>,
+    store: Store,
     supervisor: Supervisor,
     guard: Option<Guard>,
     shutdown_grace: Duration,
@@ -87,6 +97,8 @@ impl App {
     pub async fn start(config: Config) -> Result<Self, AppError> {
         // First of all, so that a signal during the start is not lost.
         let stops = Stops::new()?;
+        // Before anything that another daemon could notice: if this store is its, this one goes.
+        let store = Store::open(&config)?;
         let stop = StopLadder { eof: config.limits.stop_eof, term: config.limits.stop_term };
         // Where it is written down which processes live, for the next daemon should this one be killed.
         let records_dir = state_dir("processes");
@@ -124,12 +136,18 @@ impl App {
         let registry = Registry::new(RegistryConfig {
             policy: policy(&config),
             capacity: Capacity::new(config.sessions.max_live, config.tenants.clone()),
-            store: Arc::new(MemoryStore::new(config.sessions.records_max, config.limits.events_bytes)),
+            store: store.port(),
         });
         let local = Arc::new(Local::new(local_config(&config)?, catalog, registry));
         let api = Arc::new(Api::new(api_config(&config, hub.address()), local.clone()));
         let server = Server::bind(config.server.listen, api).await?;
         let address = server.address()?;
+        // Nothing that a killed daemon started lives any more, and nobody is served yet.
+        let restarted = local.restart().await?;
+        if restarted != Restarted::default() {
+            let Restarted { lost, queued, ended } = restarted;
+            tracing::warn!(lost, queued, ended, "took up turns that the last turnmux left without an ending");
+        }
         let file = config.file.as_ref().map(|file| file.display().to_string());
         tracing::info!(%address, config = file.as_deref().unwrap_or("none"), max_live = config.sessions.max_live, "serving");
         Ok(Self {
@@ -137,6 +155,7 @@ impl App {
             server,
             channel: listener,
             local,
+            store,
             supervisor,
             guard,
             shutdown_grace: config.server.shutdown_grace,
@@ -153,7 +172,7 @@ impl App {
     /// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order: no new turns, the running ones finish up to the grace,
     /// the processes end, the last bytes go out. A second signal forces.
     pub async fn run(self) {
-        let Self { server, channel, local, supervisor, guard, shutdown_grace, stop, mut stops, .. } = self;
+        let Self { server, channel, local, store, supervisor, guard, shutdown_grace, stop, mut stops, .. } = self;
         let drained = async {
             stops.next().await;
             tracing::info!(grace = ?shutdown_grace, "shutting down; once more to force it");
@@ -170,8 +189,47 @@ impl App {
         }
         drop(close);
         let _ = door.await;
+        store.close().await;
         drop(guard);
         tracing::info!("stopped");
+    }
+}
+
+/// Where sessions, turns and events are.
+enum Store {
+    Lasting(Arc<SqliteStore>),
+    Ephemeral(Arc<MemoryStore>),
+}
+
+impl Store {
+    fn open(config: &Config) -> Result<Self, OpenError> {
+        let sessions_max = config.sessions.records_max;
+        let Some(path) = &config.store.path else {
+            return Ok(Self::Ephemeral(Arc::new(MemoryStore::new(sessions_max, config.limits.events_bytes))));
+        };
+        let options = SqliteOptions {
+            sessions_max,
+            keep: config.store.keep,
+            bytes_max: config.store.max_bytes,
+            holder: format!("pid {}, told to listen on {}", std::process::id(), config.server.listen),
+        };
+        Ok(Self::Lasting(Arc::new(SqliteStore::open(path, options)?)))
+    }
+
+    fn port(&self) -> Arc<dyn EventStore> {
+        match self {
+            Self::Lasting(store) => store.clone(),
+            Self::Ephemeral(store) => store.clone(),
+        }
+    }
+
+    /// Has the last writes kept. By now nobody makes any more.
+    async fn close(self) {
+        let Self::Lasting(store) = self else { return };
+        let closed = tokio::task::spawn_blocking(move || store.close(LAST_WRITES)).await;
+        if let Ok(Err(error)) = closed {
+            tracing::error!(%error, "the last writes are not kept");
+        }
     }
 }
 
@@ -253,7 +311,7 @@ fn policy(config: &Config) -> Policy {
         queue_max: config.sessions.queue_max,
         disconnect_grace: config.sessions.disconnect_grace,
         linger: config.sessions.linger,
-        lasting: false,
+        lasting: config.store.path.is_some(),
     }
 }
 

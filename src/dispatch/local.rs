@@ -16,7 +16,7 @@ use crate::session::{
     Accepted, Act, Acted, Change, Denial, Interrupted, Job, Observer, Refused, Registry, Restarted, SessionView,
     Submitted, WatchError,
 };
-use crate::store::{Rerun, SessionRecord, StoreError, TurnQuery, TurnRecord};
+use crate::store::{Rerun, SessionRecord, StoreError, StoreProgress, TurnQuery, TurnRecord};
 
 /// What [`Local`] goes by.
 pub struct LocalConfig {
@@ -280,7 +280,8 @@ impl Dispatch for Local {
 
     fn counts(&self) -> Counts {
         let (sessions, queued, processes) = self.registry.counts();
-        Counts { processes, sessions, queued }
+        let StoreProgress { commits, trouble, .. } = self.registry.store_progress();
+        Counts { processes, sessions, queued, commits, trouble }
     }
 }
 

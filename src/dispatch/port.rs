@@ -51,7 +51,7 @@ pub struct BackendView {
 }
 
 /// Numbers for `/health`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts {
     /// Processes that live, or are about to.
     pub processes: usize,
@@ -59,6 +59,10 @@ pub struct Counts {
     pub sessions: usize,
     /// Turns that wait.
     pub queued: usize,
+    /// How many times the store has written to the disk.
+    pub commits: u64,
+    /// Why nothing is kept at present, and so no turn taken.
+    pub trouble: Option<StoreError>,
 }
 
 /// Whatever carries out turns. Calls that can fail for the store alone say so by [`StoreError`].

@@ -116,6 +116,11 @@ impl SessionKey {
     pub fn agent(&self) -> &str {
         &self.agent
     }
+
+    /// The conversation's id: the second half, where there is one.
+    pub fn chat(&self) -> Option<&str> {
+        self.chat.as_deref()
+    }
 }
 
 impl fmt::Display for SessionKey {
@@ -168,6 +173,11 @@ impl SteerId {
     /// A new id, later than all before it.
     pub fn generate() -> Self {
         Self(uuid::Uuid::now_v7())
+    }
+
+    /// Reads the text form; none when the text is no such id.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.strip_prefix("steer_")?.parse().ok().map(Self)
     }
 }
 

@@ -54,12 +54,9 @@ impl Outbox {
 
     /// What was about to be written has this number.
     pub(super) fn written(&mut self, number: u64) {
-        for (need, _) in self.waiting.iter_mut().rev() {
-            match need {
-                Need::Batch => *need = Need::Write(number),
-                Need::Nothing => {}
-                // Those before have theirs.
-                Need::Write(_) => break,
+        for (need, _) in &mut self.waiting {
+            if *need == Need::Batch {
+                *need = Need::Write(number);
             }
         }
     }
@@ -68,7 +65,7 @@ impl Outbox {
     pub(super) fn next(&mut self, kept: u64) -> Option<Out> {
         let waits = match self.waiting.front()?.0 {
             Need::Nothing => false,
-            Need::Batch => true,
+            Need::Batch => return None,
             Need::Write(number) => number > kept,
         };
         if waits {
@@ -102,5 +99,23 @@ impl Outbox {
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_about_to_be_written_waits_for_it_wherever_it_stands() {
+        let mut outbox = Outbox::default();
+        outbox.push(Need::Batch, Out::Finished);
+        outbox.push(Need::Write(1), Out::Finished);
+        outbox.push(Need::Nothing, Out::Finished);
+        assert!(outbox.next(u64::MAX).is_none() && outbox.since().is_none(), "nobody waits for what is not written");
+        outbox.written(2);
+        assert!(outbox.next(1).is_none());
+        let handed_out = std::iter::from_fn(|| outbox.next(2)).count();
+        assert!(handed_out == 3 && outbox.is_empty());
     }
 }

@@ -14,7 +14,7 @@ use super::journal::Journal;
 use super::machine::{After, Denial, Job, Policy};
 use super::names::Names;
 use crate::protocol::{SessionKey, TenantId, ThreadId, TurnId};
-use crate::store::{EventStore, SessionRecord, StoreError, Write};
+use crate::store::{EventStore, SessionRecord, StoreError, StoreProgress, Write};
 
 mod restart;
 mod submit;
@@ -232,6 +232,11 @@ impl Registry {
     pub fn counts(&self) -> (usize, usize, usize) {
         let queued = self.inner.tasks.iter().map(|entry| entry.live.borrow().queued).sum();
         (self.inner.config.store.sessions_len(), queued, self.inner.config.capacity.live())
+    }
+
+    /// How far the store has come, and its troubles.
+    pub fn store_progress(&self) -> StoreProgress {
+        self.inner.config.store.progress().borrow().clone()
     }
 
     /// Takes no more turns; those that wait end, those that run go on. See [`Registry::emptied`].

@@ -3,9 +3,11 @@
 mod memory;
 mod port;
 mod session;
+mod sqlite;
 mod turn;
 
 pub use memory::MemoryStore;
 pub use port::{AcceptedTurn, EventStore, Rerun, StoreError, StoreProgress, TurnQuery, Unfinished, Write};
 pub use session::SessionRecord;
+pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
 pub use turn::{TurnRecord, TurnStatus};

@@ -85,6 +85,8 @@ pub struct TurnQuery {
 pub struct StoreProgress {
     /// All writes up to this number are kept.
     pub kept: u64,
+    /// How many times it has written to the disk since it was opened.
+    pub commits: u64,
     /// It has more to write than it should: whoever can wait is to wait.
     pub is_full: bool,
     /// Why nothing is kept at present. What was written waits, but for pieces of messages, until the store can go on.

@@ -11,7 +11,7 @@ use crate::api::router::Api;
 
 #[derive(Serialize)]
 struct Health {
-    /// True while the daemon answers and its default backend could run.
+    /// True while the daemon takes turns and its default backend could run.
     ok: bool,
     version: &'static str,
     /// Processes that live, or are about to.
@@ -22,10 +22,20 @@ struct Health {
     sessions: usize,
     /// Turns that wait.
     queued: usize,
+    store: Store,
     /// Where the plugins inside agents connect, where any backend uses them.
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<SocketAddr>,
     backends: BTreeMap<String, Backend>,
+}
+
+#[derive(Serialize)]
+struct Store {
+    ready: bool,
+    /// How many times it has written to the disk since the daemon started.
+    commits: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -51,7 +61,9 @@ pub(in crate::api) fn health(api: &Api) -> Response<Body> {
             (view.id.to_string(), backend)
         })
         .collect();
-    let ok = backends.get(default.as_str()).is_some_and(|backend| backend.ready);
+    let reason = counts.trouble.map(|trouble| trouble.to_string());
+    let store = Store { ready: reason.is_none(), commits: counts.commits, reason };
+    let ok = store.ready && backends.get(default.as_str()).is_some_and(|backend| backend.ready);
     let health = Health {
         ok,
         version: env!("CARGO_PKG_VERSION"),
@@ -59,6 +71,7 @@ pub(in crate::api) fn health(api: &Api) -> Response<Body> {
         conns: api.conns(),
         sessions: counts.sessions,
         queued: counts.queued,
+        store,
         channel: api.config.channel,
         backends,
     };

@@ -126,8 +126,22 @@ async fn what_is_not_there_is_not_found_and_what_cannot_be_is_refused() {
 }
 
 #[tokio::test]
-async fn whoever_is_too_slow_is_told_what_is_gone() {
+async fn what_is_not_in_memory_any_more_is_read_from_the_store() {
     let daemon = Daemon::stand_in().config("[limits]\nevents_bytes = \"1MiB\"\n").start().await;
+    let session = daemon.client.session("a::1");
+    session.ask("one").await;
+    session.ask("::huge 600000").await;
+    let mut watch = daemon.client.watch("/v1/sessions/a::1/events?after=0").await;
+    let mut events = watch.until("turn_completed").await;
+    events.extend(watch.until("turn_completed").await);
+    let seqs: Vec<_> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
+    assert_eq!(events.last().unwrap()["text"].as_str().map(str::len), Some(600_000));
+}
+
+#[tokio::test]
+async fn whoever_is_too_slow_is_told_what_is_gone_where_nothing_is_kept() {
+    let daemon = Daemon::stand_in().args(&["--ephemeral"]).config("[limits]\nevents_bytes = \"1MiB\"\n").start().await;
     let session = daemon.client.session("a::1");
     session.ask("one").await;
     session.ask("::huge 600000").await;

@@ -4,8 +4,9 @@
 //! | part | what is compared | limits |
 //! | --- | --- | --- |
 //! | [`warm`] | the first token of a warm turn of the real claude: over turnmux, over its own stdio, and of `claude -p` | ratios |
-//! | [`own`] | turnmux's own part of a turn, one turn after the other | p50, p99 |
+//! | [`own`] | turnmux's own part of a turn, one turn after the other, with nothing kept | p50, p99 |
 //! | [`load`] | the same at a thousand turns a second | p99 |
+//! | [`stored`] | what the store adds to a turn, turns that are kept a second, the start over a large store | p50, ratio, RSS |
 //! | [`relay`] | the CPU time of a relayed delta, beside that of a minimal hyper server that writes the same bytes | ratio |
 //! | [`observers`] | a turn that 64 observers watch, beside one that nobody watches | throughput |
 //! | [`streams`] | deltas of a thousand streams at once | p99 |
@@ -37,6 +38,7 @@ mod relay;
 mod report;
 mod servers;
 mod sidecar;
+mod stored;
 mod streams;
 mod terminal;
 mod warm;
@@ -84,6 +86,10 @@ struct Counts {
     own_turns: usize,
     /// Seconds of a thousand turns each.
     load_s: u64,
+    /// Turns with the store, and as many without.
+    stored_turns: usize,
+    /// Seconds of as many turns as go, for each number of clients.
+    kept_s: u64,
     /// Rounds of the streams whose CPU time is compared, each way.
     relay_rounds: usize,
     /// Turns that observers watch, and as many that nobody watches.
@@ -105,6 +111,8 @@ const FULL: Counts = Counts {
     print_runs: 10,
     own_turns: 3_000,
     load_s: 20,
+    stored_turns: 2_000,
+    kept_s: 10,
     relay_rounds: 8,
     observed_turns: 15,
     streams_s: 30,
@@ -118,6 +126,8 @@ const QUICK: Counts = Counts {
     print_runs: 3,
     own_turns: 300,
     load_s: 3,
+    stored_turns: 300,
+    kept_s: 2,
     relay_rounds: 2,
     observed_turns: 5,
     streams_s: 5,
@@ -178,9 +188,16 @@ fn stand_in_parts(counts: Counts, wanted: &dyn Fn(&str) -> bool, report: &mut Re
     if wanted("memory") {
         memory::measure(&daemon, report)?;
     }
+    let ephemeral = Daemon::start_ephemeral(&scratch)?;
     if wanted("own") {
-        own::measure(&daemon, &scratch, counts.own_turns, report)?;
+        own::measure(&ephemeral, &scratch, counts.own_turns, report)?;
     }
+    if wanted("stored") {
+        stored::cost(&daemon, &ephemeral, counts.stored_turns, report)?;
+        stored::throughput(counts.kept_s, report)?;
+        stored::start(report)?;
+    }
+    ephemeral.stop()?;
     if wanted("load") {
         load::measure(&daemon, counts.load_s, report)?;
     }

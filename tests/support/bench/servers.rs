@@ -1,5 +1,7 @@
 //! The two servers of a measurement: `turnmux serve` and the loopback model.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
@@ -31,10 +33,24 @@ impl Daemon {
 
     /// The same, with so many processes at most.
     pub(crate) fn start_with(scratch: &Scratch, level: &str, max_live: usize) -> anyhow::Result<Self> {
+        Self::start_so(scratch, level, max_live, &[])
+    }
+
+    /// The same, which keeps nothing.
+    pub(crate) fn start_ephemeral(scratch: &Scratch) -> anyhow::Result<Self> {
+        Self::start_so(scratch, "info", MAX_LIVE, &["--ephemeral".as_ref()])
+    }
+
+    /// The same, over this store.
+    pub(crate) fn start_over(scratch: &Scratch, store: &Path) -> anyhow::Result<Self> {
+        Self::start_so(scratch, "info", MAX_LIVE, &["--store".as_ref(), store.as_os_str()])
+    }
+
+    fn start_so(scratch: &Scratch, level: &str, max_live: usize, more: &[&OsStr]) -> anyhow::Result<Self> {
         let mut command = scratch.command(&built("turnmux")?)?;
         // A file of its own: whoever runs this may have one in their home or on TURNMUX_CONFIG.
         let max_live = max_live.to_string();
-        command.args(["serve", "--port", "0", "--max-live", &max_live, "--config", "../turnmux.toml"]);
+        command.args(["serve", "--port", "0", "--max-live", &max_live, "--config", "../turnmux.toml"]).args(more);
         command.env("TURNMUX_LOG", level);
         let mut program = Program::start(command)?;
         let line = program.first_line()?;
