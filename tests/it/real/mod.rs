@@ -12,6 +12,7 @@
 //! | `interrupts` | a turn is stopped, its process is not |
 //! | `options` | models, instructions, histories, large prompts |
 //! | `processes` | nothing survives: not a kill of claude, not one of the daemon |
+//! | `restarts` | what outlives the daemon |
 //! | `capacity` | who waits for a process, and who makes room |
 //! | `tenants` | two who use the same names |
 //! | `sign_in` | claude without an account; secrets in no text |
@@ -66,6 +67,7 @@ mod openclaw;
 mod options;
 mod permissions;
 mod processes;
+mod restarts;
 mod sign_in;
 mod tenants;
 mod terminal;
