@@ -262,6 +262,8 @@ struct Stops {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Taken so that it does not kill: a file that may not grow is trouble of the store's, which says so.
+    _file_size: Signal,
 }
 
 impl Stops {
@@ -270,6 +272,7 @@ impl Stops {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            _file_size: signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32))?,
         })
     }
 

@@ -1,6 +1,7 @@
 //! What an agent can do wrong, played by the stand-in: each fault has its answer, and the session works again after it.
 
 mod beside;
+mod disk;
 mod lines;
 mod lost;
 mod results;
