@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Act,
     /// It watches what happens.
     Watch,
+    /// It reads what has happened.
+    Read,
 }
 
 /// The requests of those tenants that have a bound.
@@ -37,7 +39,7 @@ pub(super) struct Allowances {
 struct Allowance {
     max: usize,
     /// How much is taken, by [`Kind`].
-    taken: [Arc<AtomicUsize>; 3],
+    taken: [Arc<AtomicUsize>; 4],
 }
 
 /// A request's share, until it is dropped.
@@ -59,11 +61,12 @@ impl Allowances {
     /// # Errors
     /// When as many requests as may are being answered.
     pub(super) fn take(&self, tenant: &TenantId, kind: Kind) -> Result<Option<Share>, ApiError> {
-        let Some(Allowance { max, taken: [turns, acts, watches] }) = self.tenants.get(tenant) else { return Ok(None) };
+        let Some(Allowance { max, taken: [turns, acts, watches, reads] }) = self.tenants.get(tenant) else { return Ok(None) };
         let count = match kind {
             Kind::Turn => turns,
             Kind::Act => acts,
             Kind::Watch => watches,
+            Kind::Read => reads,
         };
         let more = |taken: usize| (taken < *max).then_some(taken + 1);
         match count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {

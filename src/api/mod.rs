@@ -9,10 +9,12 @@ mod identity;
 mod openai;
 mod openapi;
 mod openclaw;
+mod query;
 mod respond;
 mod router;
 mod server;
 mod sse;
+mod tags;
 mod workspace;
 
 pub use auth::{Access, Key};

@@ -112,8 +112,10 @@ impl Api {
             Route::Sessions => control::list(self, &tenant),
             Route::Session(key) => control::close(self, tenant, &key).await,
             Route::SessionEvents(key) => control::of_session(self, tenant, headers, query, &key),
-            Route::SessionTurns(key) => control::turns(self, tenant, &key),
-            Route::Turn(id) => control::turn(self, &tenant, &id),
+            Route::SessionTurns(key) => control::turns(self, tenant, query, &key).await,
+            Route::SessionExport(key) => control::export(self, tenant, headers, query, &key).await,
+            Route::Turns => control::search(self, tenant, query).await,
+            Route::Turn(id) => control::turn(self, tenant, query, &id).await,
             Route::TurnEvents(id) => control::of_turn(self, &tenant, headers, query, &id),
             Route::Abort => control::abort(self, tenant, &body().await?).await,
             Route::Reset => control::reset(self, tenant, &body().await?).await,
@@ -136,6 +138,8 @@ enum Route {
     Session(String),
     SessionEvents(String),
     SessionTurns(String),
+    SessionExport(String),
+    Turns,
     Turn(String),
     TurnEvents(String),
     Act(String, Verb),
@@ -158,6 +162,8 @@ impl Route {
             ["v1", "sessions", key] => Self::Session(decoded(key)?),
             ["v1", "sessions", key, "events"] => Self::SessionEvents(decoded(key)?),
             ["v1", "sessions", key, "turns"] => Self::SessionTurns(decoded(key)?),
+            ["v1", "sessions", key, "export"] => Self::SessionExport(decoded(key)?),
+            ["v1", "turns"] => Self::Turns,
             ["v1", "turns", id] => Self::Turn(decoded(id)?),
             ["v1", "turns", id, "events"] => Self::TurnEvents(decoded(id)?),
             ["v1", "sessions", key, verb] => match Verb::parse(verb) {
@@ -176,13 +182,8 @@ impl Route {
             Self::Chat => Some(Kind::Turn),
             Self::Session(_) | Self::Act(..) | Self::Abort | Self::Reset => Some(Kind::Act),
             Self::SessionEvents(_) | Self::TurnEvents(_) => Some(Kind::Watch),
-            Self::Health
-            | Self::OpenApi
-            | Self::Models
-            | Self::Model(_)
-            | Self::Sessions
-            | Self::SessionTurns(_)
-            | Self::Turn(_) => None,
+            Self::SessionTurns(_) | Self::SessionExport(_) | Self::Turns | Self::Turn(_) => Some(Kind::Read),
+            Self::Health | Self::OpenApi | Self::Models | Self::Model(_) | Self::Sessions => None,
         }
     }
 
@@ -204,6 +205,8 @@ impl Route {
             | Self::Sessions
             | Self::SessionEvents(_)
             | Self::SessionTurns(_)
+            | Self::SessionExport(_)
+            | Self::Turns
             | Self::Turn(_)
             | Self::TurnEvents(_) => "GET",
         }
@@ -260,6 +263,8 @@ mod tests {
         Route::Session(_) => "/v1/sessions/{key}",
         Route::SessionEvents(_) => "/v1/sessions/{key}/events",
         Route::SessionTurns(_) => "/v1/sessions/{key}/turns",
+        Route::SessionExport(_) => "/v1/sessions/{key}/export",
+        Route::Turns => "/v1/turns",
         Route::Turn(_) => "/v1/turns/{id}",
         Route::TurnEvents(_) => "/v1/turns/{id}/events",
         Route::Act(_, Verb::Submit) => "/v1/sessions/{key}/submit",

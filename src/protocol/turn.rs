@@ -182,6 +182,21 @@ pub enum InterruptCause {
     Agent,
 }
 
+impl InterruptCause {
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            // Its client is told to ask again, and will.
+            Self::ClientGone | Self::ShutdownBeforeStart => "client_gone",
+            Self::Reset => "reset",
+            Self::Closed => "closed",
+            Self::Shutdown => "shutdown",
+            Self::Agent => "agent",
+        }
+    }
+}
+
 /// Why the model stopped, in OpenAI's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,10 +1,13 @@
 //! Whole messages out of their pieces, for those who want no pieces.
+//!
+//! A session's task has them written behind their pieces. Whoever reads that again takes only what is missing: the message
+//! that a turn which runs is at, or one that was cut off with the daemon.
 
 use crate::protocol::{EventKind, TurnEnding, TurnId};
 
 /// Collects the pieces of one message of the running turn.
 #[derive(Debug, Default)]
-pub(super) struct Composer {
+pub struct Composer {
     turn: Option<TurnId>,
     text: String,
     reasoning: String,
@@ -12,10 +15,11 @@ pub(super) struct Composer {
 
 impl Composer {
     /// Takes the next event of a turn; gives what stands before it: the message that it ends, what the turn took. Turns that
-    /// wait have no pieces, so theirs change nothing.
-    pub(super) fn before(&mut self, turn: TurnId, kind: &EventKind) -> Vec<EventKind> {
+    /// wait have no pieces, so theirs change nothing. A message that comes as a whole needs its pieces no more.
+    pub fn before(&mut self, turn: TurnId, kind: &EventKind) -> Vec<EventKind> {
         let mut before = Vec::new();
-        if matches!(kind, EventKind::Started { .. }) {
+        // What is left of a turn need not have its beginning.
+        if matches!(kind, EventKind::Started { .. }) || (kind.is_delta() && self.turn != Some(turn)) {
             *self = Self { turn: Some(turn), ..Self::default() };
         }
         match kind {
@@ -28,16 +32,23 @@ impl Composer {
                 self.end_text(&mut before);
                 self.reasoning.push_str(piece);
             }
-            EventKind::ToolUse { .. } | EventKind::Ended(_) => {
-                self.end_reasoning(&mut before);
-                self.end_text(&mut before);
-            }
+            EventKind::AssistantText(_) => self.text.clear(),
+            EventKind::Reasoning(_) => self.reasoning.clear(),
+            EventKind::ToolUse { .. } | EventKind::Ended(_) => before = self.rest(),
             _ => {}
         }
         if let EventKind::Ended(TurnEnding::Completed { usage, .. }) = kind {
             before.push(EventKind::Usage(*usage));
         }
         before
+    }
+
+    /// Gives what has no end yet.
+    pub fn rest(&mut self) -> Vec<EventKind> {
+        let mut out = Vec::new();
+        self.end_reasoning(&mut out);
+        self.end_text(&mut out);
+        out
     }
 
     fn end_text(&mut self, out: &mut Vec<EventKind>) {
@@ -80,5 +91,18 @@ mod tests {
         let usage = EventKind::Usage(Usage { output_tokens: 7, ..Usage::default() });
         assert_eq!(composer.before(turn, &ended), [EventKind::AssistantText("c".into()), usage]);
         assert_eq!(composer.before(turn, &gone), []);
+    }
+    #[test]
+    fn what_is_written_already_is_not_given_again() {
+        let (mut composer, turn) = (Composer::default(), TurnId::generate());
+        let text = |text: &str| EventKind::TextDelta(text.into());
+        // The beginning is gone.
+        for kind in [text("a"), text("b"), EventKind::AssistantText("ab".into()), EventKind::Reasoning("hm".into())] {
+            assert_eq!(composer.before(turn, &kind), [], "{kind:?}");
+        }
+        assert_eq!(composer.rest(), []);
+        assert_eq!(composer.before(turn, &text("c")), []);
+        assert_eq!(composer.rest(), [EventKind::AssistantText("c".into())]);
+        assert_eq!(composer.rest(), []);
     }
 }

@@ -17,6 +17,7 @@ mod tests;
 mod writes;
 
 pub use capacity::{Capacity, Place};
+pub use compose::Composer;
 pub use delivery::{EventReader, READER_MAX};
 pub use journal::{Journal, WatchError};
 pub use machine::{Act, Acted, Change, Denial, Job, Policy, Refused};

@@ -50,6 +50,9 @@ pub struct ChatRequest {
     /// What the answer may be, beside text.
     #[serde(default)]
     pub modalities: Option<Vec<String>>,
+    /// What the caller calls the request, to find it again: an object of texts.
+    #[serde(default)]
+    pub metadata: Option<Box<RawValue>>,
 }
 
 /// `stream_options`.

@@ -108,6 +108,7 @@ enum KindOut<'a> {
         finish_reason: crate::protocol::FinishReason,
     },
     TurnInterrupted {
+        cause: &'static str,
         reason: String,
     },
     /// The turn has failed.
@@ -230,7 +231,9 @@ impl<'a> KindOut<'a> {
             EventKind::Ended(TurnEnding::Completed { text, finish, .. }) => {
                 Self::TurnCompleted { text, finish_reason: *finish }
             }
-            EventKind::Ended(TurnEnding::Interrupted(cause)) => Self::TurnInterrupted { reason: cause.to_string() },
+            EventKind::Ended(TurnEnding::Interrupted(cause)) => {
+                Self::TurnInterrupted { cause: cause.name(), reason: cause.to_string() }
+            }
             EventKind::Ended(ending @ TurnEnding::Failed(error)) => {
                 let code = ApiError::of_ending(ending).map(|error| error.body().error.code.to_owned());
                 Self::Error { code: code.unwrap_or_default(), message: &error.message }

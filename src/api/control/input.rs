@@ -2,12 +2,13 @@
 
 use hyper::{HeaderMap, Response, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::abort::ABORT_WAIT;
 use super::act::On;
-use crate::api::body;
 use crate::api::identity::{self, Identity, Isolation};
 use crate::api::respond::{ApiError, Body, json};
+use crate::api::{body, tags};
 use crate::dispatch::{Act, Acted, Interrupted, Refused, Status};
 use crate::protocol::TurnRequest;
 
@@ -17,6 +18,9 @@ struct SubmitRequest {
     /// The backend; the session's own where none is named.
     #[serde(default)]
     model: Option<String>,
+    /// What the caller calls the turn. A turn that is steered keeps its own.
+    #[serde(default)]
+    tags: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +51,7 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
         thread: identity::thread(headers)?,
         unnamed: identity.unnamed,
         renew: isolation == Isolation::Clean,
+        tags: tags::read(request.tags.as_deref(), "tags")?,
         ..TurnRequest::new(backend, input)
     };
     let submitted = on.api.dispatch.start(&identity.key, turn).await?;

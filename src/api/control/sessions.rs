@@ -9,8 +9,9 @@ use crate::dispatch::SessionView;
 use crate::protocol::{SessionKey, TenantId};
 use crate::wire::openai::List;
 
+/// A session in the API.
 #[derive(Serialize)]
-struct SessionOut {
+pub(super) struct SessionOut {
     /// `agent::chat`.
     key: String,
     object: &'static str,
@@ -31,7 +32,7 @@ struct SessionOut {
 
 /// The tenant's sessions.
 pub(in crate::api) fn list(api: &Api, tenant: &TenantId) -> Result<Response<Body>, ApiError> {
-    let data = api.dispatch.sessions(tenant)?.into_iter().map(session_out).collect();
+    let data = api.dispatch.sessions(tenant)?.into_iter().map(SessionOut::of).collect();
     Ok(json(StatusCode::OK, &List { object: "list", data }))
 }
 
@@ -61,20 +62,23 @@ pub(super) fn no_session(text: &str) -> ApiError {
     ApiError::not_found("session_not_found", format!("there is no session `{text}`; GET /v1/sessions lists them"))
 }
 
-fn session_out(view: SessionView) -> SessionOut {
-    let record = view.record;
-    SessionOut {
-        key: record.key.to_string(),
-        object: "session",
-        state: view.state,
-        backend: record.backend.to_string(),
-        driver: record.driver,
-        thread: record.thread.map(|thread| thread.to_string()),
-        directory: record.directory.display().to_string(),
-        generation: record.generation,
-        turns: record.turns,
-        queued: view.queued,
-        turn: view.turn.map(|turn| turn.to_string()),
-        pid: view.pid,
+impl SessionOut {
+    /// As it stands.
+    pub(super) fn of(view: SessionView) -> Self {
+        let record = view.record;
+        Self {
+            key: record.key.to_string(),
+            object: "session",
+            state: view.state,
+            backend: record.backend.to_string(),
+            driver: record.driver,
+            thread: record.thread.map(|thread| thread.to_string()),
+            directory: record.directory.display().to_string(),
+            generation: record.generation,
+            turns: record.turns,
+            queued: view.queued,
+            turn: view.turn.map(|turn| turn.to_string()),
+            pid: view.pid,
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! `POST /v1/chat/completions`.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
@@ -15,7 +13,7 @@ use crate::api::openclaw::{self, Reading, Signs};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
 use crate::api::workspace::Roots;
-use crate::api::{body, idempotency, sse};
+use crate::api::{body, idempotency, sse, tags};
 use crate::dispatch::{Accepted, Denial, EventReader, Observer, Refusal};
 use crate::protocol::{EventKind, Retry, SessionKey, TenantId, TurnEnding, TurnRequest};
 use crate::wire::openai::ChatRequest;
@@ -66,7 +64,7 @@ pub(in crate::api) async fn chat(
         renew: isolation == Isolation::Clean,
         boundary: identity.boundary,
         keeps_thread: reading.compacted,
-        tags: BTreeMap::new(),
+        tags: tags::read(request.metadata.as_deref(), "metadata")?,
         retry: reading.retry.then(|| if openclaw::goes_on(&input) { Retry::GoOn } else { Retry::Same }),
         input,
     };

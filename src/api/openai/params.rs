@@ -17,7 +17,7 @@ use crate::api::respond::ApiError;
 use crate::wire::openai::ChatRequest;
 
 /// What is read, or says nothing when it is there.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 19] = [
     "model",
     "messages",
     "stream",
@@ -36,6 +36,7 @@ const KNOWN: [&str; 18] = [
     "top_logprobs",
     "modalities",
     "store",
+    "metadata",
 ];
 
 /// Names in the header at most: it is for people to read.

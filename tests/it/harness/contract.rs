@@ -30,8 +30,14 @@ pub(super) fn check(method: &Method, path: &str, status: StatusCode, headers: &H
         body.split_inclusive(|byte| *byte == b'\n').for_each(|line| events.check(line));
         return;
     }
-    let value = serde_json::from_slice(body).unwrap_or_else(|error| panic!("{at}: {error}"));
-    matches(&schema, &value, &at);
+    let json = |text: &[u8]| serde_json::from_slice(text).unwrap_or_else(|error| panic!("{at}: {error}"));
+    match content_type(headers) {
+        "application/jsonl" => body.split_inclusive(|byte| *byte == b'\n').for_each(|line| {
+            matches(&schema, &json(line), &at);
+        }),
+        "text/markdown" => matches(&schema, &json!(String::from_utf8_lossy(body)), &at),
+        _ => matches(&schema, &json(body), &at),
+    }
 }
 
 /// Checks a streamed answer's status and headers, and gives what its events must be. None where it is no stream.
@@ -74,11 +80,11 @@ fn schema(method: &Method, path: &str, status: StatusCode, headers: &HeaderMap, 
             assert!(must.is_some(), "{at}: the header {name}: {value:?} is not described");
         }
     }
-    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default();
+    let kind = content_type(headers);
     let schema = &response["content"][kind]["schema"];
     // The body of a stream is text; what stands in it is described beside.
-    let schema = if kind == "text/event-stream" { &CONTRACT.resolved(schema)["contentSchema"] } else { schema };
+    let is_text = matches!(kind, "text/event-stream" | "application/jsonl");
+    let schema = if is_text { &CONTRACT.resolved(schema)["contentSchema"] } else { schema };
     let name = schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/components/schemas/"));
     Some(name.unwrap_or_else(|| panic!("{at}: the type {kind:?} is not described")).to_owned())
 }
@@ -90,7 +96,13 @@ fn header<'a>(response: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {
-    headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+    content_type(headers) == "text/event-stream"
+}
+
+/// Without its parameters.
+fn content_type(headers: &HeaderMap) -> &str {
+    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default()
 }
 
 fn matches(schema: &Validator, value: &Value, at: &str) {

@@ -87,13 +87,16 @@ async fn turns_are_told_as_they_are() {
     );
 
     let id = queued.header("x-turnmux-turn").unwrap().to_owned();
-    assert_eq!(daemon.client.get(&format!("/v1/turns/{id}")).await.json(), list["data"][2]);
+    let in_full = daemon.client.get("/v1/sessions/a::1/turns?expand=messages").await.json();
+    assert_eq!(daemon.client.get(&format!("/v1/turns/{id}")).await.json(), in_full["data"][2]);
     drop(queued);
     drop(running);
     let ended = daemon.client.watch(&format!("/v1/turns/{id}/events")).await.until("turn_interrupted").await;
     assert_eq!(types(&ended), ["user_text", "turn_waiting", "turn_interrupted"]);
+    assert_eq!(ended[2]["cause"], "client_gone");
     let ended = daemon.client.get(&format!("/v1/turns/{id}")).await.json();
     assert_eq!((&ended["status"], &ended["error"]["code"]), (&json!("interrupted"), &json!("turn_interrupted")));
+    assert_eq!(ended["cause"], "client_gone");
 }
 
 #[tokio::test]

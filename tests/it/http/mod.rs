@@ -6,6 +6,7 @@ mod bodies;
 mod conversations;
 mod door;
 mod events;
+mod history;
 mod identity;
 mod limits;
 mod models;

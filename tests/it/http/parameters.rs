@@ -74,8 +74,11 @@ async fn a_deep_field_that_nobody_reads_does_no_harm() {
     let daemon = Daemon::stand_in().start().await;
     let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     let body = ask("hello").to_string();
-    let body = format!("{}, \"metadata\": {deep}}}", body.strip_suffix('}').unwrap());
-    let reply = daemon.client.request(hyper::Method::POST, CHAT, body.into()).await;
+    let with = |name: &str| format!("{}, \"{name}\": {deep}}}", body.strip_suffix('}').unwrap());
+    let reply = daemon.client.request(hyper::Method::POST, CHAT, with("frobnicate").into()).await;
     assert_eq!(reply.text(), "You said: hello [turn 1]");
-    assert_eq!(reply.header("x-turnmux-ignored"), Some("metadata"));
+    assert_eq!(reply.header("x-turnmux-ignored"), Some("frobnicate"));
+    // Nor does one that is read.
+    let reply = daemon.client.request(hyper::Method::POST, CHAT, with("metadata").into()).await;
+    reply.refused(400, "invalid_tags");
 }
