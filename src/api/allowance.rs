@@ -61,7 +61,9 @@ impl Allowances {
     /// # Errors
     /// When as many requests as may are being answered.
     pub(super) fn take(&self, tenant: &TenantId, kind: Kind) -> Result<Option<Share>, ApiError> {
-        let Some(Allowance { max, taken: [turns, acts, watches, reads] }) = self.tenants.get(tenant) else { return Ok(None) };
+        let Some(Allowance { max, taken: [turns, acts, watches, reads] }) = self.tenants.get(tenant) else {
+            return Ok(None);
+        };
         let count = match kind {
             Kind::Turn => turns,
             Kind::Act => acts,

@@ -35,9 +35,11 @@ impl Query {
         let value = values.next();
         match values.next() {
             None => Ok(value),
-            Some(_) => {
-                Err(ApiError::field(name, "invalid_parameter", format!("`{name}`: it stands there twice; send it once")))
-            }
+            Some(_) => Err(ApiError::field(
+                name,
+                "invalid_parameter",
+                format!("`{name}`: it stands there twice; send it once"),
+            )),
         }
     }
 

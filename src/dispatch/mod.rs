@@ -9,7 +9,7 @@ pub use port::{BackendView, Counts, Dispatch, Refusal};
 // What the port speaks of, for whoever knows the port alone.
 pub use crate::protocol::Logged;
 pub use crate::session::{
-    Accepted, Act, Acted, Change, Composer, Denial, EventReader, Interrupted, Observer, Refused, Seen, SessionView, Status,
-    Submitted, WatchError,
+    Accepted, Act, Acted, Change, Composer, Denial, EventReader, Interrupted, Observer, Refused, Seen, SessionView,
+    Status, Submitted, WatchError,
 };
 pub use crate::store::{StoreError, TurnQuery, TurnRecord};

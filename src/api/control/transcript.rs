@@ -181,7 +181,8 @@ impl<'a> Reading<'a> {
 
     fn message(&mut self, (seq, at): (u64, SystemTime), role: &'static str, kind: &'static str, text: &str) {
         if self.budget.has_room() {
-            let text = self.budget.take(text);
+            // Messages of one answer have empty lines between them.
+            let text = self.budget.take(text.trim_start_matches('\n'));
             self.out.messages.push(Message { seq, at: millis(at), role, kind, text, steer: None, dropped: false });
         }
     }

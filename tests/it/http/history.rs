@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Daemon, Reply, ask};
+use crate::harness::{Client, Daemon, Reply, ask, content};
 
 /// A turn of session `key` with these tags; its id.
 async fn tagged(client: &Client, key: &str, text: &str, metadata: Value) -> String {
@@ -75,7 +75,7 @@ async fn what_a_running_turn_has_said_so_far_is_told() {
     let session = daemon.client.session("a::1");
     let script = format!("::say one\n::say two\n{}", gate.hold());
     let mut running = session.stream(&script).await;
-    running.until("all of it", |chunk| crate::harness::content(chunk) == "two").await;
+    running.until("all of it", |chunk| content(chunk) == "two").await;
     let steer = daemon.client.post("/v1/sessions/a::1/steer", &json!({"input": "more"})).await.json();
     let path = format!("/v1/turns/{}", running.header("x-turnmux-turn").unwrap());
     let full = daemon.client.get(&path).await.json();
@@ -98,9 +98,12 @@ async fn what_a_running_turn_has_said_so_far_is_told() {
 #[tokio::test]
 async fn an_interrupted_turn_says_why() {
     let daemon = Daemon::stand_in().config("[sessions]\ndisconnect_grace = \"0s\"\n").start().await;
-    for (key, verb, cause) in
-        [("a::1", "interrupt", "request"), ("a::2", "reset", "reset"), ("a::3", "close", "closed"), ("a::4", "", "client_gone")]
-    {
+    for (key, verb, cause) in [
+        ("a::1", "interrupt", "request"),
+        ("a::2", "reset", "reset"),
+        ("a::3", "close", "closed"),
+        ("a::4", "", "client_gone"),
+    ] {
         let mut running = daemon.client.session(key).stream("::say some\n::silent").await;
         running.first_text().await;
         let turn = running.header("x-turnmux-turn").unwrap().to_owned();
@@ -225,7 +228,8 @@ async fn a_session_is_taken_away_as_a_transcript() {
     let client = daemon.client.session("a::1");
     let gate = daemon.gate("gate");
     let unclosed = "```\n# no heading\n</details>";
-    let script = format!("{unclosed}\n::say \"> a\\n````\\n\"\n::tool Bash {{\"command\":\"```` `x`\"}}\n{}", gate.hold());
+    let script =
+        format!("{unclosed}\n::say \"> a\\n````\\n\"\n::tool Bash {{\"command\":\"```` `x`\"}}\n{}", gate.hold());
     let mut running = client.stream(&script).await;
     running.first_text().await;
     // The one ends before its time has come, the other waits while the first one is told.
@@ -246,14 +250,17 @@ async fn a_session_is_taken_away_as_a_transcript() {
     let fold = ["<details>", "<summary>Bash</summary>", "</details>"];
     let mut expected = vec!["completed", "**User**", "**Assistant**"];
     expected.extend(fold);
-    expected.extend(["interrupted", "**User**", "**Interrupted:** it was aborted by request."]);
+    expected.extend(["**Assistant**", "interrupted", "**User**", "**Interrupted:** it was aborted by request."]);
     expected.extend(["completed", "**User**", "**Assistant**"]);
     assert_eq!(outline, expected, "{text}");
     assert!(text.starts_with("# Session `a::1`\n\n`claude-code` · in `"), "{text}");
     assert!(text.contains(&format!("\n`{id}` · `claude-code` · ")) && text.contains(" tokens in"), "{text}");
     assert!(text.contains("\n> ```\n> # no heading\n> </details>\n"), "quotes hold all of it: {text}");
     assert!(text.contains("\n> > a\n> ````\n"), "{text}");
-    assert!(text.contains("\n`````json\n{\"command\":\"```` `x`\"}\n`````\n"), "the fence is longer than any in it: {text}");
+    assert!(
+        text.contains("\n`````json\n{\"command\":\"```` `x`\"}\n`````\n"),
+        "the fence is longer than any in it: {text}"
+    );
     let named = daemon.client.get("/v1/sessions/a::1/export?format=markdown").await;
     assert_eq!(String::from_utf8(named.body.to_vec()).unwrap(), text, "the parameter means the same as the header");
 }
@@ -263,13 +270,18 @@ async fn an_export_says_what_is_not_kept_any_more() {
     let daemon = Daemon::stand_in().config("[limits]\nevents_bytes = \"1MiB\"\n").start().await;
     let session = daemon.client.session("a::1");
     session.ask("one").await;
-    let turn = id(&session.ask("::huge 600000").await);
+    let turn = id(&session.ask("::huge 200000").await);
     let exported = lines(&daemon.client, "a::1").await;
     assert_eq!((&exported[1]["type"], &exported[1]["from"]), (&json!("missed"), &json!(1)));
     let next = exported[2..].iter().find(|line| line["seq"].is_u64()).expect("an event");
     assert!(next["seq"].as_u64() > exported[1]["to"].as_u64(), "{next}");
-    assert!(markdown(&daemon.client, "a::1").await.contains(&turn), "what is left of it is told");
+    let text = markdown(&daemon.client, "a::1").await;
+    assert!(text.contains("events are not kept any more") && text.contains(&turn), "what is left is told: {text}");
     assert_eq!(daemon.client.get(&format!("/v1/turns/{turn}")).await.json()["truncated"], true);
+    // The last event of this one alone is too large.
+    session.ask("::huge 600000").await;
+    let exported = lines(&daemon.client, "a::1").await;
+    assert_eq!((exported.len(), &exported[1]["type"]), (2, &json!("missed")), "nothing else is left");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 //! | `upstream` | a model service that fails, in each of its ways |
 //! | `literal` | client text stays text |
 //! | `openclaw` | OpenClaw's recorded requests, one after the other |
+//! | `history` | what is told of a turn when it is over |
 //! | `permissions` | what an agent may do unasked, and what it is told otherwise |
 //! | `interrupts` | a turn is stopped, its process is not |
 //! | `options` | models, instructions, histories, large prompts |
@@ -61,6 +62,7 @@ mod capacity;
 mod dialogs;
 mod events;
 mod fork;
+mod history;
 mod interrupts;
 mod literal;
 mod openclaw;

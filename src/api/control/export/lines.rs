@@ -23,7 +23,6 @@ pub(super) struct Lines {
     composer: Composer,
     /// The last piece of a message: whose, its number, and when it came.
     piece: Option<(TurnId, u64, SystemTime)>,
-    is_first: bool,
 }
 
 impl Lines {
@@ -31,14 +30,11 @@ impl Lines {
     pub(super) fn begin(out: &mut Vec<u8>, dispatch: Arc<dyn Dispatch>, view: SessionView) -> Self {
         let tenant = view.record.key.tenant().clone();
         line(out, &SessionOut::of(view));
-        Self { dispatch, tenant, composer: Composer::default(), piece: None, is_first: true }
+        Self { dispatch, tenant, composer: Composer::default(), piece: None }
     }
 
     /// Writes an event, and what stands before it.
     pub(super) fn event(&mut self, out: &mut Vec<u8>, logged: &Logged) -> Result<(), StoreError> {
-        if std::mem::take(&mut self.is_first) && logged.seq > 1 {
-            missed(out, logged.seq - 1);
-        }
         let before = self.composer.before(logged.turn, &logged.kind);
         self.pieces(out, before);
         if logged.kind.is_delta() {
@@ -60,6 +56,18 @@ impl Lines {
         self.pieces(out, rest);
     }
 
+    /// Says that the events up to this one are not kept any more, in the words of the events API.
+    pub(super) fn missed(out: &mut Vec<u8>, to: u64) {
+        #[derive(Serialize)]
+        struct Missed {
+            #[serde(rename = "type")]
+            kind: &'static str,
+            from: u64,
+            to: u64,
+        }
+        line(out, &Missed { kind: "missed", from: 1, to });
+    }
+
     /// Says that there would be more.
     pub(super) fn broken(out: &mut Vec<u8>, error: &StoreError) {
         line(out, &ApiError::from(error.clone()).body());
@@ -77,18 +85,6 @@ impl Lines {
             line(out, &EventOut::of(&Logged::at(at, Event { seq, turn, kind })));
         }
     }
-}
-
-/// The events up to this one are not kept any more, in the words of the events API.
-fn missed(out: &mut Vec<u8>, to: u64) {
-    #[derive(Serialize)]
-    struct Missed {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        from: u64,
-        to: u64,
-    }
-    line(out, &Missed { kind: "missed", from: 1, to });
 }
 
 fn line<T: Serialize>(out: &mut Vec<u8>, value: &T) {

@@ -44,7 +44,8 @@ impl Markdown {
         let record = &view.record;
         let mut text = String::new();
         paragraph(&mut text, &format!("# Session {}", code(&record.key.to_string())));
-        let mut facts = vec![code(record.backend.as_str()), format!("in {}", code(&record.directory.to_string_lossy()))];
+        let mut facts =
+            vec![code(record.backend.as_str()), format!("in {}", code(&record.directory.to_string_lossy()))];
         facts.extend(record.thread.as_ref().map(|thread| format!("thread {}", code(thread.as_str()))));
         paragraph(&mut text, &facts.join(" · "));
         out.extend_from_slice(text.as_bytes());
@@ -97,6 +98,13 @@ impl Markdown {
         }
         out.extend_from_slice(text.as_bytes());
         Ok(())
+    }
+
+    /// Says that the events up to this one are not kept any more.
+    pub(super) fn missed(out: &mut Vec<u8>, upto: u64) {
+        let mut text = String::new();
+        paragraph(&mut text, &format!("The first {upto} events are not kept any more."));
+        out.extend_from_slice(text.as_bytes());
     }
 
     /// Says that there would be more.
@@ -246,7 +254,8 @@ impl Section {
     fn said(&mut self, out: &mut String, title: &str, text: &str) {
         self.fold(out);
         paragraph(out, title);
-        quote(out, text);
+        // Messages of one answer have empty lines between them.
+        quote(out, text.trim_start_matches('\n'));
     }
 
     fn note(&mut self, out: &mut String, text: &str) {

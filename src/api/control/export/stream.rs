@@ -96,6 +96,8 @@ struct Exporting {
     writer: Writer,
     /// What stands before the first page.
     head: Vec<u8>,
+    /// The session's last event, as far as nothing was written yet.
+    unseen: Option<u64>,
     is_over: bool,
 }
 
@@ -107,7 +109,8 @@ enum Writer {
 impl Exporting {
     fn begin(dispatch: Arc<dyn Dispatch>, view: SessionView, format: Format) -> Self {
         let (key, upto) = (view.record.key.clone(), view.record.last_seq());
-        let (mut head, found) = (Vec::new(), Pages::new(dispatch.clone(), key.clone(), 0, upto));
+        let (mut head, pages) = (Vec::new(), Pages::new(dispatch.clone(), key.clone(), 0, upto));
+        let unseen = Some(view.record.seq);
         let writer = match format {
             Format::Lines => Writer::Lines(Lines::begin(&mut head, dispatch, view)),
             Format::Markdown => {
@@ -115,7 +118,7 @@ impl Exporting {
                 Writer::Markdown(Box::new(Markdown::begin(&mut head, dispatch, lookups, &view)))
             }
         };
-        Self { pages: found, writer, head, is_over: false }
+        Self { pages, writer, head, unseen, is_over: false }
     }
 
     /// The next piece. An answer that has begun has its status already, so trouble is told in the text.
@@ -134,7 +137,14 @@ impl Exporting {
     }
 
     fn page(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        match self.pages.next()? {
+        let page = self.pages.next()?;
+        if let Some(last) = self.unseen.take() {
+            let missed = page.as_ref().and_then(|page| page.first()).map_or(last, |first| first.seq - 1);
+            if missed > 0 {
+                self.writer.missed(out, missed);
+            }
+        }
+        match page {
             Some(page) => page.iter().try_for_each(|logged| self.writer.event(out, logged)),
             None => {
                 self.is_over = true;
@@ -145,6 +155,14 @@ impl Exporting {
 }
 
 impl Writer {
+    /// Events up to this one are not kept any more.
+    fn missed(&self, out: &mut Vec<u8>, upto: u64) {
+        match self {
+            Self::Lines(_) => Lines::missed(out, upto),
+            Self::Markdown(_) => Markdown::missed(out, upto),
+        }
+    }
+
     fn event(&mut self, out: &mut Vec<u8>, logged: &Arc<Logged>) -> Result<(), StoreError> {
         match self {
             Self::Lines(lines) => lines.event(out, logged),
