@@ -170,13 +170,15 @@ impl<'a> Reading<'a> {
                 }
             }
             // Some agents say all of it at the end alone.
-            EventKind::Ended(TurnEnding::Completed { text, .. }) if !text.is_empty() => {
-                if !self.out.messages.iter().any(|message| (message.role, message.kind) == ("assistant", "text")) {
-                    self.message(here, "assistant", "text", text);
-                }
+            EventKind::Ended(TurnEnding::Completed { text, .. }) if !text.is_empty() && !self.has_answer() => {
+                self.message(here, "assistant", "text", text);
             }
             _ => {}
         }
+    }
+
+    fn has_answer(&self) -> bool {
+        self.out.messages.iter().any(|message| (message.role, message.kind) == ("assistant", "text"))
     }
 
     fn message(&mut self, (seq, at): (u64, SystemTime), role: &'static str, kind: &'static str, text: &str) {

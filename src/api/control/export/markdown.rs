@@ -89,7 +89,9 @@ impl Markdown {
         let mut text = String::new();
         let rest = self.composer.rest();
         if let Some(section) = &mut self.section {
-            rest.iter().for_each(|kind| section.tell(&mut text, kind));
+            for kind in &rest {
+                section.tell(&mut text, kind);
+            }
             section.fold(&mut text);
         }
         let ended = std::mem::take(&mut self.unbegun);

@@ -144,13 +144,11 @@ impl Exporting {
                 self.writer.missed(out, missed);
             }
         }
-        match page {
-            Some(page) => page.iter().try_for_each(|logged| self.writer.event(out, logged)),
-            None => {
-                self.is_over = true;
-                self.writer.end(out)
-            }
-        }
+        let Some(page) = page else {
+            self.is_over = true;
+            return self.writer.end(out);
+        };
+        page.iter().try_for_each(|logged| self.writer.event(out, logged))
     }
 }
 
@@ -187,7 +185,9 @@ mod tests {
 
     fn format(query: Option<&str>, accept: &[&'static str]) -> Option<Format> {
         let mut headers = HeaderMap::new();
-        accept.iter().for_each(|value| drop(headers.append(ACCEPT, HeaderValue::from_static(value))));
+        for value in accept {
+            headers.append(ACCEPT, HeaderValue::from_static(value));
+        }
         Format::of(&headers, query).ok()
     }
 
