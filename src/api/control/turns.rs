@@ -100,7 +100,8 @@ pub(super) fn turn_id(text: &str) -> Result<TurnId, ApiError> {
 
 /// There is no such turn, or it is another tenant's: nobody is told which.
 pub(super) fn no_turn(text: &str) -> ApiError {
-    let message = format!("there is no turn `{text}`, or nothing is kept of it any more (`limits.events_bytes`)");
+    let message =
+        format!("there is no turn `{text}`, or nothing is kept of it any more (`store.keep`, `store.max_bytes`)");
     ApiError::not_found("turn_not_found", message)
 }
 

@@ -1,8 +1,9 @@
 //! What has been said and done: `GET /v1/turns`, `/v1/turns/{id}`, `/v1/sessions/{key}/turns` and `/v1/sessions/{key}/export`.
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Daemon, Reply, ask, content};
+use crate::harness::{Client, Daemon, Reply, all_gone, ask, content};
 
 /// A turn of session `key` with these tags; its id.
 async fn tagged(client: &Client, key: &str, text: &str, metadata: Value) -> String {
@@ -77,6 +78,8 @@ async fn what_a_running_turn_has_said_so_far_is_told() {
     let mut running = session.stream(&script).await;
     running.until("all of it", |chunk| content(chunk) == "two").await;
     let steer = daemon.client.post("/v1/sessions/a::1/steer", &json!({"input": "more"})).await.json();
+    // What came before a turn was taken is kept when that is.
+    let waits = session.stream("waits").await;
     let path = format!("/v1/turns/{}", running.header("x-turnmux-turn").unwrap());
     let full = daemon.client.get(&path).await.json();
     assert_eq!(messages(&full), [("text", &*script), ("steer", "more"), ("text", "onetwo")]);
@@ -93,6 +96,36 @@ async fn what_a_running_turn_has_said_so_far_is_told() {
     running.rest().await;
     let exported = lines(&daemon.client, "a::1").await;
     assert_eq!((of(&exported, "text_delta"), of(&exported, "assistant_text").is_some()), (None, true));
+    drop(waits);
+}
+
+#[tokio::test]
+async fn what_a_lost_turn_had_said_is_told() {
+    let mut daemon = Daemon::stand_in().start().await;
+    let script = "::think hm\n::say seen\n::silent";
+    let mut body = ask(script);
+    (body["stream"], body["metadata"]) = (json!(true), json!({"ticket": "42"}));
+    let mut running = daemon.client.session("a::1").stream_body(&body).await;
+    running.first_text().await;
+    // What came before a turn was taken is kept when that is.
+    let queued = daemon.client.session("a::1").stream("waits").await;
+    daemon.signal(Signal::SIGKILL);
+    daemon.ended().await;
+    all_gone(daemon.scratch()).await;
+    drop((running, queued));
+
+    let daemon = Daemon::stand_in().scratch(daemon.share_scratch()).start().await;
+    let found = daemon.client.get("/v1/turns?tag=ticket=42&expand=messages").await.json();
+    let lost = &found["data"][0];
+    assert_eq!((&lost["status"], &lost["error"]["code"]), (&json!("failed"), &json!("turn_lost")), "{found}");
+    assert_eq!(messages(lost), [("text", script), ("reasoning", "hm"), ("text", "seen")]);
+    let listed = daemon.client.get("/v1/sessions/a::1/turns").await.json();
+    assert_eq!(
+        (&listed["data"][1]["status"], &listed["data"][1]["cause"]),
+        (&json!("interrupted"), &json!("client_gone"))
+    );
+    let text = markdown(&daemon.client, "a::1").await;
+    assert!(text.contains("**Assistant**\n\n> seen\n") && text.contains("**Failed**"), "{text}");
 }
 
 #[tokio::test]
@@ -269,7 +302,7 @@ async fn a_session_is_taken_away_as_a_transcript() {
 
 #[tokio::test]
 async fn an_export_says_what_is_not_kept_any_more() {
-    let daemon = Daemon::stand_in().config("[limits]\nevents_bytes = \"1MiB\"\n").start().await;
+    let daemon = Daemon::stand_in().args(&["--ephemeral"]).config("[limits]\nevents_bytes = \"1MiB\"\n").start().await;
     let session = daemon.client.session("a::1");
     session.ask("one").await;
     let turn = id(&session.ask("::huge 200000").await);
