@@ -18,6 +18,8 @@ const ROOM_BYTES: usize = FULL_BYTES / 2;
 const GROUP_WRITES_MAX: usize = 4096;
 /// Most bytes in a transaction, about.
 const GROUP_BYTES_MAX: usize = 8 << 20;
+/// How long the last try may take when the time to close is over.
+const LAST_TRY: Duration = Duration::from_secs(1);
 /// What a write takes beside its texts, in bytes, about.
 const WRITE_BYTES: usize = 512;
 
@@ -243,15 +245,16 @@ impl Queue {
         }
     }
 
-    /// Takes nothing more, and lets the writer end when it has kept what waits, or at that time. Waits for it; gives how many
-    /// writes were not kept, or none when it does not even end.
-    pub(super) fn close(&self, until: Instant) -> Option<u64> {
+    /// Takes nothing more, and lets the writer end when it has kept what waits; after that time it does not try again. Waits
+    /// for it; gives how many writes were not kept, or none when it does not even end.
+    pub(super) fn close(&self, wait: Duration) -> Option<u64> {
         let mut state = self.lock();
+        let until = Instant::now() + wait;
         let last = state.last;
         (state.closing, state.hurry) = (Some(until), true);
         self.wake.notify_all();
         while !state.over {
-            let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            let left = (until + LAST_TRY).checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
             (state, _) = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
         Some(last.saturating_sub(self.progress.borrow().kept))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -95,14 +95,15 @@ impl SqliteStore {
         }
     }
 
-    /// Takes nothing more, keeps what waits, and leaves one whole file that somebody else may open. May block for as long.
+    /// Takes nothing more, keeps what waits, and leaves one whole file that somebody else may open. Blocks for as long at most,
+    /// and a second more.
     ///
     /// # Errors
     /// When not all was kept by then.
     pub fn close(&self, wait: Duration) -> Result<(), StoreError> {
         let Some(Open { lock: file, writer }) = lock(&self.open).take() else { return Ok(()) };
         self.checking.stop();
-        let lost = self.queue.close(Instant::now() + wait);
+        let lost = self.queue.close(wait);
         let path = self.path.display();
         let Some(lost) = lost else {
             // The thread goes on, with the lock: what it has begun may still be kept.
