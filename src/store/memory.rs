@@ -11,7 +11,8 @@ use super::{
 use crate::protocol::{EventKind, Logged, SessionKey, TenantId, ThreadId, TurnId};
 
 /// A bounded store. Past its bound on sessions the one that was saved longest ago gives way, unnamed ones first, with a
-/// warning where a named one is lost; past that on events the oldest give way, and turns with their endings.
+/// warning where a named one is lost; one that has a turn without an ending stays. Past that on events the oldest give way,
+/// and turns with their endings.
 #[derive(Debug)]
 pub struct MemoryStore {
     sessions_max: usize,
@@ -157,8 +158,11 @@ impl Inner {
                 }
             }
             Write::Event { session, logged } => {
-                if let Some(turn) = self.turns.get_mut(&logged.turn) {
-                    turn.record.take(&logged);
+                // Its turn may be gone with its session.
+                let Some(turn) = self.turns.get_mut(&logged.turn) else { return };
+                turn.record.take(&logged);
+                if turn.record.ended_at.is_some() {
+                    turn.rerun = None;
                 }
                 self.bytes += logged.kind.bytes();
                 self.ages.push_back(session.clone());
@@ -175,7 +179,7 @@ impl Inner {
     fn save(&mut self, record: SessionRecord, sessions_max: usize) {
         self.take(&record.key);
         if self.sessions.len() >= sessions_max
-            && let Some((&(named, _), key)) = self.order.first_key_value()
+            && let Some((&(named, _), key)) = self.order.iter().find(|(_, key)| !self.is_busy(key))
         {
             let key = key.clone();
             self.forget(&key);
@@ -189,6 +193,11 @@ impl Inner {
         self.sessions.insert(record.key.clone(), (at, record));
     }
 
+    /// Whether a turn of it has no ending.
+    fn is_busy(&self, key: &SessionKey) -> bool {
+        self.turns.values().any(|turn| turn.record.session == *key && turn.record.ended_at.is_none())
+    }
+
     fn take(&mut self, key: &SessionKey) {
         if let Some((at, record)) = self.sessions.remove(key) {
             self.order.remove(&(!record.unnamed, at));
@@ -198,7 +207,9 @@ impl Inner {
     fn forget(&mut self, key: &SessionKey) {
         self.take(key);
         let gone: Vec<_> = self.turns.values().filter(|t| t.record.session == *key).map(|t| t.record.id).collect();
-        gone.into_iter().for_each(|turn| self.forget_turn(turn));
+        for turn in gone {
+            self.forget_turn(turn);
+        }
         // Their ages stay behind, and find nothing when their time comes.
         let events = self.events.remove(key).unwrap_or_default();
         self.bytes -= events.iter().map(|logged| logged.kind.bytes()).sum::<usize>();

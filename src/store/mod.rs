@@ -4,6 +4,8 @@ mod memory;
 mod port;
 mod session;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 pub use memory::MemoryStore;

@@ -118,7 +118,7 @@ pub trait EventStore: Send + Sync + std::fmt::Debug + 'static {
     /// A tenant's sessions, in the order of their keys.
     fn sessions(&self, tenant: &TenantId) -> Result<Vec<SessionRecord>, StoreError>;
 
-    /// How many sessions there are.
+    /// How many sessions are kept; those that still wait are not counted.
     fn sessions_len(&self) -> usize;
 
     /// Whether a thread belongs to a session of somebody else than this tenant.

@@ -10,10 +10,10 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::kinds::KindRow;
 use super::queue::Batch;
-use super::runs::{Joined, Run, Runs};
+use super::runs::{Run, Runs};
 use super::value::{millis, path_value};
 use super::words::Word as _;
-use crate::protocol::{EventKind, Logged, SessionKey, TurnEnding, TurnId};
+use crate::protocol::{EventKind, Logged, SessionKey, ThreadId, TurnEnding, TurnId};
 use crate::store::{AcceptedTurn, SessionRecord, TurnStatus, Write};
 
 /// What the writer knows of all sessions. It holds once the transaction is kept.
@@ -108,7 +108,7 @@ impl<'a> Apply<'a> {
             record.key.chat().unwrap_or(""),
             record.backend.as_str(),
             record.driver,
-            record.thread.as_ref().map(|thread| thread.as_str()),
+            record.thread.as_ref().map(ThreadId::as_str),
             path_value(&record.directory),
             record.instructions,
             record.generation as i64,
@@ -212,12 +212,7 @@ impl<'a> Apply<'a> {
     }
 
     fn event(&mut self, logged: &Logged) -> Result<()> {
-        let run = match self.runs.join(logged) {
-            Joined::Piece(run) | Joined::Other(run) if run.is_some() => run,
-            Joined::Piece(_) => return Ok(()),
-            Joined::Other(_) => None,
-        };
-        if let Some(run) = run {
+        if let Some(run) = self.runs.join(logged) {
             self.insert_run(logged.turn, &run)?;
         }
         if logged.kind.is_delta() {

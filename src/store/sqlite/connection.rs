@@ -59,8 +59,9 @@ pub(super) fn set_up(connection: &Connection, is_new: bool) -> Result<()> {
     connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
     // FULL flushes the log with each transaction; NORMAL would lose the last ones with the power.
     connection.execute_batch("PRAGMA synchronous = FULL;")?;
-    // 8 MiB of log are moved into the file at a time, which takes some milliseconds; a log that grew is cut down again.
-    connection.query_row("PRAGMA wal_autocheckpoint = 2000", (), |_| Ok(()))?;
+    // 16 MiB of log are moved into the file at a time: pages that change often are moved once, and reading the log at a start
+    // takes some milliseconds. A log that grew is cut down again.
+    connection.query_row("PRAGMA wal_autocheckpoint = 4000", (), |_| Ok(()))?;
     connection.query_row("PRAGMA journal_size_limit = 67108864", (), |_| Ok(()))?;
     Ok(())
 }

@@ -240,6 +240,7 @@ impl<'a> Data<'a> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all fields of `Data` are optional")]
 fn said(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(text))
 }

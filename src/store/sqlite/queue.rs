@@ -18,6 +18,8 @@ const ROOM_BYTES: usize = FULL_BYTES / 2;
 const GROUP_WRITES_MAX: usize = 4096;
 /// Most bytes in a transaction, about.
 const GROUP_BYTES_MAX: usize = 8 << 20;
+/// How long the last try may take when the time to close is over.
+const LAST_TRY: Duration = Duration::from_secs(1);
 /// What a write takes beside its texts, in bytes, about.
 const WRITE_BYTES: usize = 512;
 
@@ -52,8 +54,8 @@ struct State {
     waiting: VecDeque<Batch>,
     /// Of what waits, and of what is being written.
     bytes: usize,
-    /// Sessions as they will be, with the number of the write: none where they will be no more.
-    pending: HashMap<SessionKey, (u64, Option<SessionRecord>)>,
+    /// Sessions as they will be, with the number of the write.
+    pending: HashMap<SessionKey, (u64, Pending)>,
     /// Pieces of messages are not taken.
     in_trouble: bool,
     /// Until when what waits may still be kept; nothing more is taken.
@@ -66,6 +68,15 @@ struct State {
     over: bool,
 }
 
+/// What a session will be once what waits is kept.
+#[derive(Debug, Clone)]
+pub(super) enum Pending {
+    /// This.
+    Saved(Box<SessionRecord>),
+    /// No more.
+    Forgotten,
+}
+
 /// What the writer is to do after it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -73,6 +84,16 @@ pub(super) enum Next {
     Again,
     /// It is too late.
     GiveUp,
+}
+
+impl Pending {
+    /// The session, where there will be one.
+    pub(super) fn record(&self) -> Option<&SessionRecord> {
+        match self {
+            Self::Saved(record) => Some(record),
+            Self::Forgotten => None,
+        }
+    }
 }
 
 impl Queue {
@@ -112,10 +133,10 @@ impl Queue {
         for write in &writes {
             match write {
                 Write::Session(record) => {
-                    state.pending.insert(record.key.clone(), (number, Some((**record).clone())));
+                    state.pending.insert(record.key.clone(), (number, Pending::Saved(record.clone())));
                 }
                 Write::Forget(key) => {
-                    state.pending.insert(key.clone(), (number, None));
+                    state.pending.insert(key.clone(), (number, Pending::Forgotten));
                 }
                 _ => {}
             }
@@ -183,6 +204,7 @@ impl Queue {
         drop(state);
         self.progress.send_modify(|progress| {
             progress.kept = kept;
+            progress.commits += 1;
             if !condemned {
                 progress.trouble = None;
             }
@@ -191,13 +213,13 @@ impl Queue {
     }
 
     /// Nothing is kept at present, and this is why.
-    pub(super) fn fail(&self, error: StoreError) {
+    pub(super) fn fail(&self, error: &StoreError) {
         self.lock().in_trouble = true;
-        self.progress.send_if_modified(|progress| progress.trouble.replace(error.clone()).as_ref() != Some(&error));
+        self.progress.send_if_modified(|progress| progress.trouble.replace(error.clone()).as_ref() != Some(error));
     }
 
     /// Nothing is kept any more, and this is why.
-    pub(super) fn condemn(&self, error: StoreError) {
+    pub(super) fn condemn(&self, error: &StoreError) {
         self.lock().condemned = true;
         self.fail(error);
         self.wake.notify_all();
@@ -223,15 +245,16 @@ impl Queue {
         }
     }
 
-    /// Takes nothing more, and lets the writer end when it has kept what waits, or at that time. Waits for it; gives how many
-    /// writes were not kept, or none when it does not even end.
-    pub(super) fn close(&self, until: Instant) -> Option<u64> {
+    /// Takes nothing more, and lets the writer end when it has kept what waits; after that time it does not try again. Waits
+    /// for it; gives how many writes were not kept, or none when it does not even end.
+    pub(super) fn close(&self, wait: Duration) -> Option<u64> {
         let mut state = self.lock();
+        let until = Instant::now() + wait;
         let last = state.last;
         (state.closing, state.hurry) = (Some(until), true);
         self.wake.notify_all();
         while !state.over {
-            let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            let left = (until + LAST_TRY).checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
             (state, _) = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
         Some(last.saturating_sub(self.progress.borrow().kept))
@@ -250,14 +273,14 @@ impl Queue {
         self.ended.notify_all();
     }
 
-    /// A session as it will be, if a write of it waits: nothing inside where it will be no more.
-    pub(super) fn pending(&self, key: &SessionKey) -> Option<Option<SessionRecord>> {
-        self.lock().pending.get(key).map(|(_, record)| record.clone())
+    /// A session as it will be, if a write of it waits.
+    pub(super) fn pending(&self, key: &SessionKey) -> Option<Pending> {
+        self.lock().pending.get(key).map(|(_, pending)| pending.clone())
     }
 
-    /// All sessions of which a write waits, as they will be.
-    pub(super) fn all_pending<T>(&self, look: impl Fn(&SessionKey, Option<&SessionRecord>) -> Option<T>) -> Vec<T> {
-        self.lock().pending.iter().filter_map(|(key, (_, record))| look(key, record.as_ref())).collect()
+    /// What is wanted of all sessions of which a write waits.
+    pub(super) fn all_pending<T>(&self, look: impl Fn(&SessionKey, &Pending) -> Option<T>) -> Vec<T> {
+        self.lock().pending.iter().filter_map(|(key, (_, pending))| look(key, pending)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

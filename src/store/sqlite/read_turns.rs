@@ -8,6 +8,7 @@ use super::value::{moment, path_of, unreadable, word};
 use crate::protocol::{BackendId, Event, Logged, TenantId, ThreadId, TurnId};
 use crate::store::{Rerun, TurnQuery, TurnRecord, Unfinished};
 
+// A turn that retention has begun to delete, by its ended_at, is not there any more.
 // The order of turns: by time, and within a session by number. A turn's id ends with its order among those of one moment.
 const SELECT: &str =
     "SELECT t.turn, s.tenant, s.agent, s.chat, t.backend, t.status, t.thread, t.accepted_at, t.started_at,
@@ -16,7 +17,8 @@ const SELECT: &str =
 
 /// A turn of a tenant.
 pub(super) fn turn(connection: &Connection, tenant: &TenantId, turn: TurnId) -> Result<Option<TurnRecord>> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE t.turn = ?1 AND t.tenant = ?2"))?;
+    let mut statement =
+        connection.prepare_cached(&format!("{SELECT} WHERE t.turn = ?1 AND t.tenant = ?2 AND t.ended_at IS NOT 0"))?;
     let found = statement.query_row([&turn.to_string(), tenant.as_str()], |row| record(connection, row));
     found.optional()
 }
@@ -29,7 +31,7 @@ pub(super) fn turns(connection: &Connection, query: &TurnQuery) -> Result<Vec<Tu
         values.len()
     };
     // Tags come first where there are any: they leave few turns, so SQLite is to begin with them.
-    let (mut from, mut when) = (String::from("turns t"), String::from("t.tenant = ?1"));
+    let (mut from, mut when) = (String::from("turns t"), String::from("t.tenant = ?1 AND t.ended_at IS NOT 0"));
     for (at, (name, tag)) in query.tags.iter().enumerate() {
         let (name, tag) = (value(name.clone().into()), value(tag.clone().into()));
         let also = if at == 0 { String::new() } else { format!("g{at}.turn = g0.turn AND ") };
@@ -80,7 +82,8 @@ pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>> {
 
 /// The turn that has this name, and the digest of its request.
 pub(super) fn named(connection: &Connection, tenant: &TenantId, name: &str) -> Result<Option<(TurnId, u64)>> {
-    let sql = "SELECT t.turn, n.digest FROM names n JOIN turns t ON t.id = n.turn WHERE n.tenant = ?1 AND n.name = ?2";
+    let sql = "SELECT t.turn, n.digest FROM names n JOIN turns t ON t.id = n.turn WHERE n.tenant = ?1 AND n.name = ?2
+        AND t.ended_at IS NOT 0";
     let read = |row: &Row<'_>| Ok((turn_id(row, 0)?, row.get::<_, i64>(1)? as u64));
     connection.prepare_cached(sql)?.query_row(params![tenant.as_str(), name], read).optional()
 }

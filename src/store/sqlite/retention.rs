@@ -12,6 +12,9 @@ const STEP_ROWS: usize = 500;
 /// Most pages that are given back to the disk in one step.
 const STEP_PAGES: i64 = 256;
 
+/// When a turn ended of which a part is deleted already.
+const GOING: i64 = 0;
+
 /// One round of it.
 #[derive(Debug)]
 pub(super) struct Sweep {
@@ -62,8 +65,16 @@ impl Sweep {
         };
         let oldest = connection.prepare_cached(sql)?.query_row((), read).optional()?;
         let Some((turn, ended)) = oldest else { return Ok(None) };
-        let goes = ended < self.before || used_bytes(connection)? > self.bytes_max;
-        Ok(goes.then_some(turn))
+        if ended == GOING {
+            return Ok(Some(turn));
+        }
+        if ended >= self.before && used_bytes(connection)? <= self.bytes_max {
+            return Ok(None);
+        }
+        // From here on it is not read any more, and goes to its end even if the daemon does not get that far.
+        let sql = "UPDATE turns SET ended_at = ?2 WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute([turn.id, GOING])?;
+        Ok(Some(turn))
     }
 }
 

@@ -33,33 +33,25 @@ pub(super) struct Run {
     lengths: Vec<u8>,
 }
 
-/// What became of an event.
-#[derive(Debug)]
-pub(super) enum Joined {
-    /// It is a piece, and stands in a run; this run had to end for it.
-    Piece(Option<Run>),
-    /// It is no piece. The turn's run ended before it.
-    Other(Option<Run>),
-}
-
 impl Runs {
-    /// Puts an event of a turn behind those before it.
-    pub(super) fn join(&mut self, logged: &Logged) -> Joined {
+    /// Puts an event behind those of its turn before it: a piece of a message joins a run, and is in no other row. Gives the
+    /// run that ends before it, if one does.
+    pub(super) fn join(&mut self, logged: &Logged) -> Option<Run> {
         let (kind, piece) = match &logged.kind {
             EventKind::TextDelta(piece) => (TEXT_DELTA, piece),
             EventKind::ReasoningDelta(piece) => (REASONING_DELTA, piece),
-            _ => return Joined::Other(self.by_turn.remove(&logged.turn)),
+            _ => return self.by_turn.remove(&logged.turn),
         };
         if let Some(run) = self.by_turn.get_mut(&logged.turn)
             && (run.kind, run.seq + run.count) == (kind, logged.seq)
             && run.text.len() + piece.len() <= RUN_BYTES_MAX
         {
             run.push(piece);
-            return Joined::Piece(None);
+            return None;
         }
         let mut run = Run { seq: logged.seq, at: logged.at, kind, text: String::new(), count: 0, lengths: Vec::new() };
         run.push(piece);
-        Joined::Piece(self.by_turn.insert(logged.turn, run))
+        self.by_turn.insert(logged.turn, run)
     }
 
     /// All that are left.

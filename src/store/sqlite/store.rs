@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -15,7 +15,7 @@ use super::error::OpenError;
 use super::lock::Lock;
 use super::open::{Opened, open};
 use super::options::SqliteOptions;
-use super::queue::Queue;
+use super::queue::{Pending, Queue};
 use super::writer::Writer;
 use super::{read_events, read_sessions, read_turns, trouble};
 use crate::protocol::{Logged, SessionKey, TenantId, ThreadId, TurnId};
@@ -40,7 +40,7 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Open {
     lock: Arc<Lock>,
-    writer: JoinHandle<Connection>,
+    writer: JoinHandle<(Connection, Arc<Lock>)>,
 }
 
 impl SqliteStore {
@@ -68,7 +68,7 @@ impl SqliteStore {
         } else {
             tracing::info!(path = %path.display(), "the store was not closed properly; it is being checked");
             let (queue, damaged) = (queue.clone(), path.clone());
-            Checking::begin(&path, move |what| queue.condemn(trouble::damaged(&damaged, &what))).map_err(failed)?
+            Checking::begin(&path, move |what| queue.condemn(&trouble::damaged(&damaged, &what))).map_err(failed)?
         };
         let checking = Arc::new(checking);
         let writer = Writer {
@@ -95,14 +95,15 @@ impl SqliteStore {
         }
     }
 
-    /// Takes nothing more, keeps what waits, and leaves one whole file that somebody else may open. May block for as long.
+    /// Takes nothing more, keeps what waits, and leaves one whole file that somebody else may open. Blocks for as long at most,
+    /// and a second more.
     ///
     /// # Errors
     /// When not all was kept by then.
     pub fn close(&self, wait: Duration) -> Result<(), StoreError> {
         let Some(Open { lock: file, writer }) = lock(&self.open).take() else { return Ok(()) };
         self.checking.stop();
-        let lost = self.queue.close(Instant::now() + wait);
+        let lost = self.queue.close(wait);
         let path = self.path.display();
         let Some(lost) = lost else {
             // The thread goes on, with the lock: what it has begun may still be kept.
@@ -122,6 +123,12 @@ impl SqliteStore {
                 Err(StoreError::new(format!("the last {lost} writes were not kept{trouble}")))
             }
         }
+    }
+
+    /// How often retention has come to its end.
+    #[cfg(test)]
+    pub(super) fn swept(&self) -> watch::Receiver<u64> {
+        self.queue.swept.subscribe()
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
@@ -163,14 +170,14 @@ impl EventStore for SqliteStore {
     fn session(&self, key: &SessionKey) -> Result<Option<SessionRecord>, StoreError> {
         // What waits first: what is not there any more is in the file by then.
         match self.queue.pending(key) {
-            Some(pending) => Ok(pending),
+            Some(pending) => Ok(pending.record().cloned()),
             None => self.read(|connection| read_sessions::session(connection, key)),
         }
     }
 
     fn sessions(&self, tenant: &TenantId) -> Result<Vec<SessionRecord>, StoreError> {
-        let mine = |key: &SessionKey, record: Option<&SessionRecord>| {
-            (key.tenant() == tenant).then(|| (key.clone(), record.cloned()))
+        let mine = |key: &SessionKey, pending: &Pending| {
+            (key.tenant() == tenant).then(|| (key.clone(), pending.record().cloned()))
         };
         let pending = self.queue.all_pending(mine);
         let kept = self.read(|connection| read_sessions::sessions(connection, tenant))?;
@@ -184,8 +191,8 @@ impl EventStore for SqliteStore {
     }
 
     fn is_anothers(&self, tenant: &TenantId, thread: &ThreadId) -> Result<bool, StoreError> {
-        let pending = self.queue.all_pending(|key, record| {
-            let has_it = record.is_some_and(|record| record.thread.as_ref() == Some(thread));
+        let pending = self.queue.all_pending(|key, pending| {
+            let has_it = pending.record().is_some_and(|record| record.thread.as_ref() == Some(thread));
             Some((key.clone(), has_it && key.tenant() != tenant))
         });
         if pending.iter().any(|(_, is_anothers)| *is_anothers) {

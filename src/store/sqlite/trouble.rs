@@ -59,7 +59,7 @@ pub(super) fn of_reading(path: &Path, error: &Error) -> StoreError {
 /// How much room there is, where that can be found out.
 fn room(path: &Path) -> String {
     let free = |about: nix::sys::statvfs::Statvfs| {
-        let free = u64::from(about.blocks_available()).saturating_mul(u64::from(about.fragment_size()));
+        let free = u128::from(about.blocks_available()) * u128::from(about.fragment_size());
         format!(" ({} MiB are free on it)", free >> 20)
     };
     statvfs(path).map(free).unwrap_or_default()

@@ -63,8 +63,8 @@ impl Drop for Ending {
 }
 
 impl Writer {
-    /// Writes until the store closes or cannot go on. Gives the connection, for it is to be closed last.
-    pub(super) fn run(mut self) -> Connection {
+    /// Writes until the store closes or cannot go on. Gives what is to be closed last, in that order.
+    pub(super) fn run(mut self) -> (Connection, Arc<Lock>) {
         let ending = Ending(self.queue.clone());
         let is_whole = self.write();
         if is_whole && self.checking.is_done() {
@@ -74,7 +74,7 @@ impl Writer {
             }
         }
         drop(ending);
-        self.connection
+        (self.connection, self.lock)
     }
 
     /// Writes all it is given; whether all of it was kept when it was told to end.
@@ -144,10 +144,10 @@ impl Writer {
             tracing::error!("{why}");
         }
         if trouble::is_damage(error) {
-            self.queue.condemn(why);
+            self.queue.condemn(&why);
             return;
         }
-        self.queue.fail(why);
+        self.queue.fail(&why);
         // The log's own room can be used again once it is in the file. If this fails, too, then so it does.
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
     }

@@ -48,7 +48,7 @@ CREATE TABLE turns (
     thread TEXT NOT NULL,
     accepted_at INTEGER NOT NULL,
     started_at INTEGER,
-    ended_at INTEGER,
+    ended_at INTEGER,          -- 0: it is being deleted
     first_seq INTEGER NOT NULL, -- its events have numbers from this one
     last_seq INTEGER,          -- to this one; those of the session's other turns may lie between
     ending INTEGER,            -- the number of its ending
