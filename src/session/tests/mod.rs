@@ -6,7 +6,9 @@ mod delivery;
 mod faulty;
 mod journal;
 mod lives;
+mod lost;
 mod races;
+mod recall;
 mod restarts;
 mod shutdown;
 mod slow_readers;
@@ -38,6 +40,7 @@ struct World {
 
 struct Setup {
     policy: Policy,
+    store: Arc<dyn EventStore>,
     max_live: usize,
     tenants: Tenants,
     args: Vec<String>,
