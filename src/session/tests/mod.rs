@@ -40,7 +40,6 @@ struct World {
 
 struct Setup {
     policy: Policy,
-    store: Arc<dyn EventStore>,
     max_live: usize,
     tenants: Tenants,
     args: Vec<String>,

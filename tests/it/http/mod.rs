@@ -8,6 +8,7 @@ mod door;
 mod events;
 mod identity;
 mod limits;
+mod lost;
 mod models;
 mod openclaw;
 mod parameters;
