@@ -249,3 +249,20 @@ fn a_turn_whose_thread_may_turn_out_lost_is_accepted_as_such() {
     bench.interrupt("d");
     assert!(submit(&mut bench, "e"), "a new thread is on its way");
 }
+
+#[test]
+fn what_was_lost_is_not_told_to_the_conversation_after_it() {
+    let (mut bench, _) = lost();
+    bench.recalled(1, &["hello Ada"]);
+    let mut other = job("c");
+    other.request.renew = true;
+    bench.submit_job(other);
+    bench.granted();
+    bench.interrupt("b");
+    assert_eq!(bench.ready(), ["busy", "detach"], "its process was to know more than it may");
+    bench.detached();
+    bench.granted();
+    assert_eq!(bench.ready(), ["busy", "start c"]);
+    assert_eq!(bench.preface(), [""; 0]);
+    assert_eq!(bench.machine.record().generation, 1);
+}
