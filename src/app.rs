@@ -314,6 +314,7 @@ fn policy(config: &Config) -> Policy {
         queue_max: config.sessions.queue_max,
         disconnect_grace: config.sessions.disconnect_grace,
         linger: config.sessions.linger,
+        lost_thread: config.sessions.lost_thread,
         lasting: config.store.path.is_some(),
     }
 }

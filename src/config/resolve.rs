@@ -115,6 +115,7 @@ fn sessions(sessions: &Sessions, environment: &Environment, layers: &[Layer]) ->
         max_live,
         disconnect_grace: sessions.disconnect_grace,
         linger: sessions.linger,
+        lost_thread: sessions.lost_thread,
         records_max: sessions.records_max,
     })
 }

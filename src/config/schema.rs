@@ -9,7 +9,7 @@ use figment::value::magic::RelativePathBuf;
 use serde::Deserialize;
 
 use super::values::{duration, duration_or_off, size, variables};
-use crate::protocol::{CommandPolicy, EnvPolicy, Limits, Permission};
+use crate::protocol::{CommandPolicy, EnvPolicy, Limits, LostThread, Permission};
 
 /// The whole file.
 #[derive(Deserialize)]
@@ -105,6 +105,9 @@ pub(super) struct Sessions {
     /// The same for a turn whose client may come back for its answer; 0 for clients that never do. Default: `10s`.
     #[serde(deserialize_with = "duration")]
     pub(super) linger: Duration,
+    /// When an agent does not know its session's thread any more: `continue` with a new one, which is told what was kept of the
+    /// conversation, or `fail` the turn. Default: `continue`.
+    pub(super) lost_thread: LostThread,
     /// How many sessions are remembered; 1 to 10000000. Default: `100000`.
     pub(super) records_max: usize,
 }
@@ -118,6 +121,7 @@ impl Default for Sessions {
             max_live: None,
             disconnect_grace: Duration::ZERO,
             linger: Duration::from_secs(10),
+            lost_thread: LostThread::Continue,
             records_max: 100_000,
         }
     }

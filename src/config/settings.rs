@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ApiKey;
-use crate::protocol::{BackendId, BackendSpec, Limits, Tenants, WorkspaceRoot};
+use crate::protocol::{BackendId, BackendSpec, Limits, LostThread, Tenants, WorkspaceRoot};
 
 /// Everything that is configured. What each key means and its default stand in `schema.rs`.
 #[derive(Clone)]
@@ -87,6 +87,8 @@ pub struct SessionSettings {
     pub disconnect_grace: Duration,
     /// The same for a turn whose client may come back for its answer; 0 for clients that never do.
     pub linger: Duration,
+    /// What becomes of a session whose agent does not know its thread any more.
+    pub lost_thread: LostThread,
     /// How many sessions are remembered; at least 1.
     pub records_max: usize,
 }

@@ -2,8 +2,8 @@
 //!
 //! The answer to a turn is its input, one delta a word. A word that begins with `!` is a [`Step`] instead of something
 //! to say, so `one !pause=2s two !crash` says `one`, waits, says `two` and dies. `args` of the backend are steps of the
-//! process itself ([`Start`]): `start=2s`, `never-ready`, `refuse`, `stop=2s`, `never-gone`. Nothing is random; time is
-//! tokio's, so a test can pause it.
+//! process itself ([`Start`]): `start=2s`, `never-ready`, `refuse`, `forgets`, `stop=2s`, `never-gone`. Nothing is
+//! random; time is tokio's, so a test can pause it.
 
 mod host;
 mod script;

@@ -154,6 +154,16 @@ pub enum EventKind {
         /// What became of it.
         kind: FileChangeKind,
     },
+    /// The agent did not know the session's thread any more: the turn begins a new one, which is told what is known of the
+    /// conversation.
+    ContextLost {
+        /// The thread that is lost.
+        from: ThreadId,
+        /// The new one.
+        to: ThreadId,
+        /// Messages of the conversation that it is told.
+        recalled: usize,
+    },
     /// The final text differs from the deltas; the final text counts.
     TextMismatch,
     /// A line of the agent's own protocol, as it came; only while somebody asks for it.
@@ -196,6 +206,7 @@ impl EventKind {
             | Self::Waiting(_)
             | Self::Started { .. }
             | Self::Retry { .. }
+            | Self::ContextLost { .. }
             | Self::TextMismatch
             | Self::PermissionAnswered { .. }
             | Self::SteerConsumed { .. }

@@ -7,6 +7,7 @@ mod error;
 mod event;
 mod ids;
 mod limits;
+mod lost_thread;
 mod question;
 mod tenant;
 mod turn;
@@ -17,6 +18,7 @@ pub use error::{ErrorKind, TurnError};
 pub use event::{DriverEnd, Event, EventKind, Logged, ThreadOrigin, WaitReason};
 pub use ids::{BackendId, IdError, RequestId, SessionKey, SteerId, TenantId, ThreadId, TurnId};
 pub use limits::Limits;
+pub use lost_thread::LostThread;
 pub use question::{AnsweredBy, Decision, FileChangeKind, Question};
 pub use tenant::{TenantLimits, Tenants};
 pub use turn::{

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -11,8 +12,9 @@ use super::capacity::{Capacity, Member, Place};
 use super::compose::Composer;
 use super::delivery::Readers;
 use super::journal::Writer;
-use super::machine::{Act, Acted, After, AskId, Effect, Input, Job, Machine, Policy, Refused};
+use super::machine::{Act, Acted, After, AskId, Effect, Input, Job, Machine, Policy, Recalled, Refused};
 use super::outbox::{Need, Out, Outbox};
+use super::recall;
 use super::registry::{Accepted, Live, Status, Submitted};
 use super::submission::{Reply, Submitter, Waiting};
 use super::writes::Writes;
@@ -82,6 +84,8 @@ pub(super) struct Actor {
     next: VecDeque<Input>,
     /// How many listen who can answer questions.
     listeners: watch::Receiver<usize>,
+    /// The conversation that is being read, by its number.
+    recalling: Option<(u64, BoxFuture<'static, Result<Recalled, StoreError>>)>,
     finishing: Vec<oneshot::Sender<()>>,
     watching: Vec<(TurnId, oneshot::Sender<()>)>,
     live: watch::Sender<Live>,
@@ -101,6 +105,7 @@ enum Happened {
     Pressed,
     Listening,
     Store,
+    Recalled(u64, Result<Recalled, StoreError>),
     Driver(Option<DriverEvent>),
 }
 
@@ -138,6 +143,7 @@ impl Actor {
             next_ask: 0,
             next: VecDeque::new(),
             listeners,
+            recalling: None,
             finishing: Vec::new(),
             watching: Vec::new(),
             live,
@@ -164,6 +170,10 @@ impl Actor {
                 Happened::Time => self.time(),
                 Happened::Pressed => {}
                 Happened::Store => self.hand_out(),
+                Happened::Recalled(number, result) => {
+                    self.recalling = None;
+                    self.feed(Input::Recalled { number, result: result.map_err(Into::into) });
+                }
                 Happened::Listening => {
                     let listening = *self.listeners.borrow_and_update() > 0;
                     self.feed(Input::Listening(listening));
@@ -187,6 +197,7 @@ impl Actor {
             () = self.member.retire() => Happened::Retire,
             () = changed(&mut self.listeners) => Happened::Listening,
             () = self.writes.changed(), if waits || pressed => Happened::Store,
+            (number, result) = async { match &mut self.recalling { Some((number, reading)) => (*number, reading.await), None => std::future::pending().await } } => Happened::Recalled(number, result),
             () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Happened::Time,
             event = async { match &mut self.attachment { Some(a) => a.events.recv().await, None => std::future::pending().await } }, if !pressed => Happened::Driver(event),
             happened = async {
@@ -357,6 +368,9 @@ impl Actor {
                     let (command, result) = (command.id, Err(error.clone().into()));
                     self.next.push_front(Input::Driver(DriverEvent::Acked { command, result }));
                 }
+                Out::Recall { number, .. } => {
+                    self.next.push_back(Input::Recalled { number, result: Err(error.clone().into()) });
+                }
                 Out::Event { .. } | Out::PutOff(_) | Out::Finished => {}
             }
         }
@@ -370,9 +384,9 @@ impl Actor {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Accept { turn, thread } => {
+            Effect::Accept { turn, thread, is_provisional } => {
                 tracing::debug!(session = %self.machine.record().key, %turn, "turn accepted");
-                self.accept(turn, thread);
+                self.accept(turn, thread, is_provisional);
             }
             Effect::Deny { turn, denial } => {
                 match self.take_waiting(turn).map(|waiting| waiting.submitter) {
@@ -440,6 +454,12 @@ impl Actor {
                 let logged = Logged::now(Event { seq: self.seq, turn, kind: EventKind::Ended(ending) });
                 self.outbox.push(Need::Nothing, Out::PutOff(logged));
             }
+            Effect::Recall { number, first } => {
+                tracing::warn!(session = %self.machine.record().key, "the agent does not know the session's thread any more");
+                // What it rests on is written by then: the number of this write says so.
+                self.writes.save();
+                self.outbox.push(Need::Batch, Out::Recall { number, first });
+            }
             Effect::Save => self.writes.save(),
             Effect::Remove => self.writes.forget(),
             Effect::Finished => self.outbox.push(Need::Batch, Out::Finished),
@@ -448,7 +468,9 @@ impl Actor {
 
     fn put_out(&mut self, out: Out) {
         match out {
-            Out::Accepted { turn, submitter, said } => self.accepted(*turn, submitter, said),
+            Out::Accepted { turn, submitter, said, is_provisional } => {
+                self.accepted(*turn, submitter, said, is_provisional);
+            }
             Out::Event { logged, is_unread } => {
                 if is_unread {
                     self.journal.unread(logged.turn);
@@ -460,6 +482,10 @@ impl Actor {
             // Of an attachment that is gone by now nobody wants anything.
             Out::Command { attachment, command } if attachment == self.attachments => self.command(command),
             Out::Command { .. } => {}
+            Out::Recall { number, first } => {
+                let (store, key) = (self.writes.store(), self.machine.record().key.clone());
+                self.recalling = Some((number, Box::pin(recall::read(store, key, first))));
+            }
             Out::Finished => {
                 for reply in self.finishing.drain(..) {
                     let _ = reply.send(());
@@ -530,12 +556,12 @@ impl Actor {
         }
     }
 
-    fn accept(&mut self, turn: TurnId, thread: ThreadId) {
+    fn accept(&mut self, turn: TurnId, thread: ThreadId, is_provisional: bool) {
         let Some(waiting) = self.take_waiting(turn) else { return };
         let Waiting { backend, input, tags, name, rerun, submitter, .. } = waiting;
         if let Submitter::Restored { turn, .. } = &submitter {
             let turn = Box::new(TurnRecord { thread, ..turn.clone() });
-            return self.outbox.push(Need::Nothing, Out::Accepted { turn, submitter, said: None });
+            return self.outbox.push(Need::Nothing, Out::Accepted { turn, submitter, said: None, is_provisional });
         }
         let key = &self.machine.record().key;
         self.seq += 1;
@@ -543,10 +569,11 @@ impl Actor {
         let said = Logged::now(Event { seq: self.seq, turn, kind: EventKind::UserText(input) });
         self.writes.now(Write::Accepted(Box::new(AcceptedTurn { turn: record.clone(), name, rerun })));
         self.writes.event(key, &said);
-        self.outbox.push(Need::Batch, Out::Accepted { turn: Box::new(record), submitter, said: Some(said) });
+        self.outbox
+            .push(Need::Batch, Out::Accepted { turn: Box::new(record), submitter, said: Some(said), is_provisional });
     }
 
-    fn accepted(&mut self, record: TurnRecord, submitter: Submitter, said: Option<Arc<Logged>>) {
+    fn accepted(&mut self, record: TurnRecord, submitter: Submitter, said: Option<Arc<Logged>>, is_provisional: bool) {
         let (turn, thread) = (record.id, record.thread.clone());
         self.journal.accepted(record);
         // Before what was said: it is the first that a reader gets.
@@ -558,7 +585,7 @@ impl Actor {
         match (submitter, reader) {
             // A submitter that has left drops its reader with the answer, which the next round notices.
             (Submitter::Reads(reply), Some(reader)) => {
-                drop(reply.send(Reply::Taken(Accepted { turn, thread, reader, is_joined: false })));
+                drop(reply.send(Reply::Taken(Accepted { turn, thread, reader, is_provisional, is_joined: false })));
             }
             (Submitter::Leaves(reply), _) => {
                 let depth = self.machine.ahead(turn);

@@ -20,6 +20,8 @@ pub const READER_MAX: usize = 64;
 #[derive(Debug)]
 pub struct EventReader {
     events: mpsc::Receiver<Arc<Logged>>,
+    /// What was looked at and not read yet, at most [`READER_MAX`].
+    ahead: VecDeque<Arc<Logged>>,
     _alive: oneshot::Sender<()>,
 }
 
@@ -44,18 +46,40 @@ impl EventReader {
                 }
             }
         });
-        (Self { events, _alive: alive }, left)
+        (Self { events, ahead: VecDeque::new(), _alive: alive }, left)
     }
 
     /// The next event. After [`EventKind::Ended`] there is none; none before it means that the session let this reader
     /// go, because it took nothing for `limits.reader_stall`.
     pub async fn next(&mut self) -> Option<Arc<Logged>> {
-        self.events.recv().await
+        match self.ahead.pop_front() {
+            Some(logged) => Some(logged),
+            None => self.events.recv().await,
+        }
+    }
+
+    /// Looks ahead for the first event that fits; it and those before it are still to be read. None when there is no such
+    /// event, or too many come before it. May be dropped and called again.
+    pub async fn look_for(&mut self, fits: impl Fn(&EventKind) -> bool) -> Option<Arc<Logged>> {
+        if let Some(seen) = self.ahead.iter().find(|logged| fits(&logged.kind)) {
+            return Some(seen.clone());
+        }
+        while self.ahead.len() < READER_MAX {
+            let logged = self.events.recv().await?;
+            self.ahead.push_back(logged.clone());
+            if fits(&logged.kind) {
+                return Some(logged);
+            }
+        }
+        None
     }
 
     /// The same for whoever polls.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Logged>>> {
-        self.events.poll_recv(cx)
+        match self.ahead.pop_front() {
+            Some(logged) => Poll::Ready(Some(logged)),
+            None => self.events.poll_recv(cx),
+        }
     }
 }
 
@@ -79,7 +103,7 @@ impl Readers {
         let (alive, left) = oneshot::channel();
         self.open.insert(turn, sender);
         self.join(turn, left);
-        EventReader { events, _alive: alive }
+        EventReader { events, ahead: VecDeque::new(), _alive: alive }
     }
 
     /// One more reads the turn, until `left` ends.

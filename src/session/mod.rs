@@ -10,6 +10,7 @@ mod names;
 mod observer;
 mod outbox;
 mod preface;
+mod recall;
 mod registry;
 mod submission;
 #[cfg(test)]

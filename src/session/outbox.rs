@@ -10,19 +10,21 @@ use tokio::time::Instant;
 
 use super::submission::Submitter;
 use crate::driver::Command;
-use crate::protocol::Logged;
+use crate::protocol::{Logged, TurnId};
 use crate::store::TurnRecord;
 
 /// Something to hand out.
 pub(super) enum Out {
     /// The session took a turn.
-    Accepted { turn: Box<TurnRecord>, submitter: Submitter, said: Option<Arc<Logged>> },
+    Accepted { turn: Box<TurnRecord>, submitter: Submitter, said: Option<Arc<Logged>>, is_provisional: bool },
     /// An event, for all who read.
     Event { logged: Arc<Logged>, is_unread: bool },
     /// The turn ends for those who read it, though it does not: it runs when the daemon does again.
     PutOff(Arc<Logged>),
     /// A command for this attachment.
     Command { attachment: u64, command: Command },
+    /// What was said from this turn on is to be read, now that all of it is kept.
+    Recall { number: u64, first: TurnId },
     /// The end that somebody asked for is reached.
     Finished,
 }
@@ -76,13 +78,14 @@ impl Outbox {
         self.waiting.pop_front().map(|(_, out)| out)
     }
 
-    /// Nothing waits for the store any longer. Gives what must not be handed out without it: turns that are not accepted, and
-    /// commands that begin turns.
+    /// Nothing waits for the store any longer. Gives what must not be handed out without it: turns that are not accepted,
+    /// commands that begin turns, conversations that are not all there.
     pub(super) fn give_up(&mut self) -> Vec<Out> {
         self.since = None;
         let mut refused = Vec::new();
         for (need, out) in std::mem::take(&mut self.waiting) {
-            let is_bound = need != Need::Nothing && matches!(out, Out::Accepted { .. } | Out::Command { .. });
+            let is_bound =
+                need != Need::Nothing && matches!(out, Out::Accepted { .. } | Out::Command { .. } | Out::Recall { .. });
             if is_bound {
                 refused.push(out);
             } else {

@@ -2,16 +2,34 @@
 
 use std::fmt::Write as _;
 
+use super::machine::Recalled;
 use crate::protocol::{HistoryMessage, Role};
 
 /// The conversation so far, for an agent that starts a thread in the middle of it. None when there is nothing to tell.
 pub(super) fn history(messages: &[HistoryMessage]) -> Option<String> {
+    const OPENING: &str =
+        "This conversation began before you joined it. These are its earlier messages, oldest first:\n";
+    tell(OPENING, messages)
+}
+
+/// The conversation that an agent has lost, as far as it was kept. None when there is nothing to tell.
+pub(super) fn recalled(conversation: &Recalled) -> Option<String> {
+    let mut opening = String::from(
+        "Your memory of this conversation was lost. These are its messages as they were written down, oldest first; what you did \
+         with tools is not among them.",
+    );
+    if conversation.is_cut {
+        opening.push_str(" The conversation began before these; its earlier messages are left out, for they are too long or are not kept any more.");
+    }
+    opening.push('\n');
+    tell(&opening, &conversation.messages)
+}
+
+fn tell(opening: &str, messages: &[HistoryMessage]) -> Option<String> {
     if messages.is_empty() {
         return None;
     }
-    let mut text = String::from(
-        "<conversation_so_far>\nThis conversation began before you joined it. These are its earlier messages, oldest first:\n",
-    );
+    let mut text = format!("<conversation_so_far>\n{opening}");
     for message in messages {
         let role = match message.role {
             Role::User => "user",

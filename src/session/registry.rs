@@ -77,6 +77,8 @@ pub struct Accepted {
     pub thread: ThreadId,
     /// Its events.
     pub reader: EventReader,
+    /// The thread may become another when the turn begins, which it is the next to do: the agent is yet to say that it knows it.
+    pub is_provisional: bool,
     /// It was accepted before, for a request that this one repeats.
     pub is_joined: bool,
 }

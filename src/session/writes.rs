@@ -69,6 +69,11 @@ impl Writes {
         self.urgent = true;
     }
 
+    /// For whoever reads.
+    pub(super) fn store(&self) -> Arc<dyn EventStore> {
+        self.store.clone()
+    }
+
     /// Something that is not to wait.
     pub(super) fn now(&mut self, write: Write) {
         self.batch.push(write);

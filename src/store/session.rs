@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::protocol::{BackendId, Overrides, SessionKey, ThreadId};
+use crate::protocol::{BackendId, Overrides, SessionKey, ThreadId, TurnId};
 
 /// What is kept of a session whether or not a process, or even a task, stands for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct SessionRecord {
     pub turns: u64,
     /// Whether a turn of the thread ever came to its end: only then something is lost when the agent has lost it.
     pub answered: bool,
+    /// The turn with which the conversation of the thread began; none before an agent was given one.
+    pub first_turn: Option<TurnId>,
     /// What clients have chosen over the backend's configuration.
     pub overrides: Overrides,
     /// Tools that may run unasked until the session is reset.
@@ -58,6 +60,7 @@ impl SessionRecord {
             reserved: 0,
             turns: 0,
             answered: false,
+            first_turn: None,
             overrides: Overrides::default(),
             allowed: BTreeSet::new(),
             closed: false,
@@ -74,6 +77,7 @@ impl SessionRecord {
     pub fn begin_anew(&mut self) {
         self.thread = None;
         self.answered = false;
+        self.first_turn = None;
         self.instructions = None;
         self.generation += 1;
     }

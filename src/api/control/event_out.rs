@@ -97,6 +97,12 @@ enum KindOut<'a> {
         path: &'a str,
         change: &'static str,
     },
+    /// The agent did not know its thread any more; the new one was told so many messages.
+    ContextLost {
+        from: &'a str,
+        to: &'a str,
+        recalled: usize,
+    },
     TextMismatch,
     /// A line of the agent's own protocol.
     Raw {
@@ -184,6 +190,7 @@ impl<'a> EventOut<'a> {
             KindOut::SteerConsumed { .. } => "steer_consumed",
             KindOut::SteerDropped { .. } => "steer_dropped",
             KindOut::FileChange { .. } => "file_change",
+            KindOut::ContextLost { .. } => "context_lost",
             KindOut::Raw { .. } => "raw",
             KindOut::TextMismatch => "text_mismatch",
             KindOut::Usage(_) => "usage",
@@ -225,6 +232,9 @@ impl<'a> KindOut<'a> {
             EventKind::SteerConsumed { steer } => Self::SteerConsumed { steer: steer.to_string() },
             EventKind::SteerDropped { steer } => Self::SteerDropped { steer: steer.to_string() },
             EventKind::FileChange { id, path, kind } => Self::FileChange { id, path, change: kind.as_str() },
+            EventKind::ContextLost { from, to, recalled } => {
+                Self::ContextLost { from: from.as_str(), to: to.as_str(), recalled: *recalled }
+            }
             EventKind::TextMismatch => Self::TextMismatch,
             EventKind::Raw(line) => Self::Raw { line },
             EventKind::Usage(usage) => Self::Usage(usage.into()),

@@ -101,7 +101,8 @@ impl Answering {
             | EventKind::SteerDropped { .. }
             | EventKind::PermissionAsked(_)
             | EventKind::PermissionAnswered { .. }
-            | EventKind::FileChange { .. } => {}
+            | EventKind::FileChange { .. }
+            | EventKind::ContextLost { .. } => {}
         }
         false
     }

@@ -72,15 +72,28 @@ pub(in crate::api) async fn chat(
 
     let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
     let answering = Answering::new(accepted.turn, shown, usage, include_usage, with_events);
-    let stamps = stamps(&key, &accepted, ignored);
+    let mut stamps = stamps(&key, &accepted, ignored);
+    let mut reader = accepted.reader;
     let mut response = if is_stream {
         let listener = with_events.then(|| api.dispatch.watch(&key, None).ok()).flatten();
-        stream(api, answering, accepted.reader, listener)
+        if accepted.is_provisional {
+            // Nothing else tells a plain client that its agent begins with a thread that it was only told of.
+            let begins = reader.look_for(decides_thread);
+            if let Ok(Some(event)) = tokio::time::timeout(api.config.heartbeat, begins).await {
+                stamps.extend(loss(&event.kind));
+            }
+        }
+        stream(api, answering, reader, listener)
     } else {
-        whole(&answering, accepted.reader).await
+        whole(&answering, reader, &mut stamps).await
     };
     response.headers_mut().extend(stamps);
     Ok(response)
+}
+
+/// Whether the event decides which thread the turn has.
+fn decides_thread(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::ContextLost { .. } | EventKind::Started { .. } | EventKind::Ended(_))
 }
 
 /// Gives the turn to its session. What is left over from a conversation that was begun anew since, such as a late retry,
@@ -128,8 +141,9 @@ fn stream(api: &Api, answering: Answering, reader: EventReader, listener: Option
 }
 
 /// Waits for the end, however long it takes. A client that leaves meanwhile ends this future, and with it the reader.
-async fn whole(answering: &Answering, mut reader: EventReader) -> Response<Body> {
+async fn whole(answering: &Answering, mut reader: EventReader, stamps: &mut HeaderMap) -> Response<Body> {
     while let Some(event) = reader.next().await {
+        stamps.extend(loss(&event.kind));
         let EventKind::Ended(ending) = &event.kind else { continue };
         return match ending {
             TurnEnding::Completed { text, reasoning, finish, usage } => {
@@ -150,6 +164,16 @@ fn stamps(key: &SessionKey, accepted: &Accepted, ignored: Option<String>) -> Hea
         ("x-turnmux-ignored", ignored),
         ("x-turnmux-joined", accepted.is_joined.then(|| "true".to_owned())),
     ];
+    headers(values)
+}
+
+/// The headers that say that the turn has another thread than it was accepted for; none where it has not.
+fn loss(kind: &EventKind) -> HeaderMap {
+    let EventKind::ContextLost { from, to, .. } = kind else { return HeaderMap::new() };
+    headers([("x-turnmux-context-lost", Some(from.to_string())), ("x-turnmux-thread", Some(to.to_string()))])
+}
+
+fn headers<const N: usize>(values: [(&'static str, Option<String>); N]) -> HeaderMap {
     let values = values.into_iter().filter_map(|(name, value)| {
         // Keys have no control characters, and other bytes may stand in a header.
         let value = HeaderValue::from_bytes(value?.as_bytes()).ok()?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::World;
 use crate::config::Overrides;
 use crate::protocol::WorkspaceRoot;
-use crate::protocol::{Limits, Permission};
+use crate::protocol::{Limits, LostThread, Permission};
 
 #[test]
 fn nothing_said_is_the_defaults() {
@@ -25,10 +25,19 @@ fn nothing_said_is_the_defaults() {
     assert_eq!(config.sessions.queue_max, 16);
     assert_eq!(config.sessions.max_live, 16);
     assert_eq!(config.sessions.disconnect_grace, Duration::ZERO);
+    assert_eq!(config.sessions.lost_thread, LostThread::Continue);
     assert_eq!(config.sessions.records_max, 100_000);
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.default_backend.as_str(), "claude-code");
     assert!(config.agents.is_empty() && config.aliases.is_empty() && config.keys.is_empty());
+}
+
+#[test]
+fn what_becomes_of_a_lost_thread_is_one_of_two_words() {
+    let config = World::with_file("sessions.lost_thread = \"fail\"").load();
+    assert_eq!(config.sessions.lost_thread, LostThread::Fail);
+    let error = World::with_file("sessions.lost_thread = \"ignore\"").refusal();
+    assert!(error.contains("sessions.lost_thread") && error.contains("continue"), "{error}");
 }
 
 #[test]

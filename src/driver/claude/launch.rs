@@ -49,7 +49,12 @@ pub(in crate::driver) fn program(spec: &BackendSpec, directory: &Path) -> Result
         TurnError::new(ErrorKind::NotInstalled, message)
     })?;
     if !directory.is_dir() {
-        let message = format!("backend {} cannot run: its directory {} is not there", spec.id, directory.display());
+        let message = format!(
+            "backend {} cannot run: its directory {} is not there; bring it back, or reset the session and name another \
+             workspace",
+            spec.id,
+            directory.display()
+        );
         return Err(TurnError::new(ErrorKind::Misconfigured, message));
     }
     Ok(program)

@@ -84,7 +84,13 @@ impl Host {
                 Start::After(time) => ready = Some(Instant::now() + *time),
                 Start::NeverReady => ready = Some(Instant::now() + NEVER),
                 Start::Refuse => return failed(ErrorKind::StartFailed, "the scripted agent refused to start"),
-                Start::Stop(_) | Start::NeverGone => {}
+                Start::Forgets if matches!(self.request.origin, ThreadOrigin::Resume(_)) => {
+                    return failed(
+                        ErrorKind::ThreadNotFound,
+                        "the scripted agent knows no such thread; reset the session",
+                    );
+                }
+                Start::Forgets | Start::Stop(_) | Start::NeverGone => {}
             }
         }
         loop {

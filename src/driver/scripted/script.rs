@@ -36,6 +36,8 @@ pub enum Start {
     NeverReady,
     /// `refuse`: ends before it is ready.
     Refuse,
+    /// `forgets`: knows no thread that it is to resume.
+    Forgets,
     /// `stop=TIME`: is gone that long after it was told to go.
     Stop(Duration),
     /// `never-gone`: does not go when told to, only when it is let go of.
@@ -76,10 +78,12 @@ fn start(word: &str) -> Result<Start, String> {
         ("start", time) => time_of(word, time).map(Start::After),
         ("never-ready", "") => Ok(Start::NeverReady),
         ("refuse", "") => Ok(Start::Refuse),
+        ("forgets", "") => Ok(Start::Forgets),
         ("stop", time) => time_of(word, time).map(Start::Stop),
         ("never-gone", "") => Ok(Start::NeverGone),
         _ => Err(format!(
-            "the scripted agent has no argument `{word}`; known are start=TIME, never-ready, refuse, stop=TIME and never-gone"
+            "the scripted agent has no argument `{word}`; known are start=TIME, never-ready, refuse, forgets, stop=TIME \
+             and never-gone"
         )),
     }
 }

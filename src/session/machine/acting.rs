@@ -317,6 +317,7 @@ impl Machine {
         (self.record.backend, self.record.driver, self.record.directory) = (backend, driver, directory);
         // Whoever names a thread means one with something in it.
         self.record.answered = true;
+        self.record.first_turn = None;
         self.out.push(Effect::Save);
         Ok(Acted::Adopted)
     }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::core::{Active, State};
+use super::lost::Loss;
 use super::{Effect, Machine};
 use crate::driver::DriverEvent;
 use crate::protocol::{DriverEnd, ErrorKind, EventKind, ThreadId, TurnEnding, TurnError};
@@ -108,18 +109,21 @@ impl Machine {
         };
         self.over();
         match std::mem::replace(&mut self.state, State::NotLoaded) {
-            State::Starting { .. } if error.kind == ErrorKind::ThreadNotFound && self.can_begin_anew() => {
-                // Under the id that was promised with the turn, which the agent has never heard of.
-                self.planned = self.record.thread.take().unwrap_or_else(ThreadId::generate);
-                self.record.answered = false;
-                self.out.push(Effect::Save);
-            }
-            State::Starting { .. } => {
-                self.failures += 1;
-                if let Some(job) = self.queue.pop_front() {
-                    self.end(job.turn, TurnEnding::Failed(error));
+            // Another conversation begins: it has lost nothing.
+            State::Starting { .. } if error.kind == ErrorKind::ThreadNotFound && self.enter() => {}
+            State::Starting { .. } => match self.loss(&error) {
+                Some(Loss::Nothing) => {
+                    // Under the id that was promised with the turn, which the agent has never heard of.
+                    self.planned = self.record.thread.take().unwrap_or_else(ThreadId::generate);
+                    self.out.push(Effect::Save);
                 }
-            }
+                Some(Loss::Conversation(first)) => self.recall(now, first),
+                loss => {
+                    self.failures += 1;
+                    let error = if loss.is_some() { self.without_thread(error) } else { error };
+                    self.fail_front(error);
+                }
+            },
             State::Active(active) => self.lost(&active, TurnEnding::Failed(error)),
             State::Interrupting { active, ending, .. } => self.lost(&active, ending),
             State::Idle { .. } | State::Stopping { .. } => {}
@@ -131,13 +135,6 @@ impl Machine {
         self.attached = None;
         self.out.push(Effect::ReleasePlace);
         self.settle(now);
-    }
-
-    /// Whether nothing is lost by a new thread in place of one that the agent does not know. It writes a thread down only
-    /// some moments after its first words, and may have been killed before; and a caller may bring the whole conversation.
-    fn can_begin_anew(&self) -> bool {
-        let history_is_here = self.queue.front().is_some_and(|job| !job.request.history.is_empty());
-        self.record.thread.is_some() && (!self.record.answered || history_is_here)
     }
 
     /// The running turn ends with its process, not by the agent's word.
@@ -152,6 +149,7 @@ impl Machine {
     /// From here on the agent has something that can be resumed.
     fn keep_thread(&mut self) {
         self.record.turns += 1;
+        self.record.generation += u64::from(self.anew.take().is_some());
         self.record.thread = self.attached.as_ref().map(|attached| attached.thread.clone());
         self.out.push(Effect::Save);
     }

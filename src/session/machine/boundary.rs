@@ -63,6 +63,7 @@ impl Machine {
             }
             if crosses || renews {
                 self.record.begin_anew();
+                self.anew = None;
                 if crosses {
                     self.bind(&job);
                 }
@@ -87,6 +88,7 @@ impl Machine {
         self.record.thread.clone_from(&job.request.thread);
         // Whoever names a thread means one with something in it.
         self.record.answered = job.request.thread.is_some();
+        self.record.first_turn = None;
         self.record.directory.clone_from(&job.directory);
         job.driver.name().clone_into(&mut self.record.driver);
     }
@@ -98,7 +100,7 @@ impl Machine {
 
     /// The thread that a turn at the front finds.
     fn held(&self) -> &ThreadId {
-        self.record.thread.as_ref().or(self.attached.as_ref().map(|attached| &attached.thread)).unwrap_or(&self.planned)
+        self.resumable().or(self.attached.as_ref().map(|attached| &attached.thread)).unwrap_or(&self.planned)
     }
 
     fn recorded(&self) -> Settled<'_> {

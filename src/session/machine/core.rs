@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::acting::Steering;
 use super::asking::Open;
+use super::lost::Anew;
 use super::{After, DriverRef, Effect, Input, Job, Policy};
 use crate::driver::{Command, CommandId, CommandKind};
 use crate::protocol::{
@@ -38,6 +39,10 @@ pub struct Machine {
     pub(super) gone: VecDeque<RequestId>,
     /// Input for the running turn that the model does not have yet.
     pub(super) steers: Vec<Steering>,
+    /// The record's thread is lost, and this is to go on with; until a turn has ended in a new one.
+    pub(super) anew: Option<Anew>,
+    /// How often a conversation was asked for.
+    pub(super) recalls: u64,
     pub(super) failures: u32,
     /// The session was closed: its record is gone for good.
     pub(super) forgotten: bool,
@@ -50,6 +55,9 @@ pub(super) enum State {
     NotLoaded,
     Backoff {
         until: Instant,
+    },
+    Recalling {
+        since: Instant,
     },
     Waiting {
         since: Instant,
@@ -113,6 +121,8 @@ impl Machine {
             questions: Vec::new(),
             gone: VecDeque::new(),
             steers: Vec::new(),
+            anew: None,
+            recalls: 0,
             failures: 0,
             forgotten: false,
             next_command: 0,
@@ -145,6 +155,7 @@ impl Machine {
                 }
             }
             Input::Finish(after) => self.finish(now, after),
+            Input::Recalled { number, result } => self.recalled(now, number, result),
             Input::Unkept { turn, error } => self.interrupt(now, Some(turn), TurnEnding::Failed(error)),
             Input::Tick => self.tick(now),
         }
@@ -215,6 +226,7 @@ impl Machine {
         match self.state {
             State::NotLoaded => "not_loaded",
             State::Backoff { .. } => "backoff",
+            State::Recalling { .. } => "recalling",
             State::Waiting { .. } => "waiting",
             State::Starting { .. } => "starting",
             State::Idle { .. } => "idle",
@@ -231,7 +243,7 @@ impl Machine {
             // What is there now goes before that turn begins.
             return &self.planned;
         }
-        self.record.thread.as_ref().or(self.attached.as_ref().map(|a| &a.thread)).unwrap_or(&self.planned)
+        self.resumable().or(self.attached.as_ref().map(|a| &a.thread)).unwrap_or(&self.planned)
     }
 
     /// The agent has no turn any more.

@@ -49,7 +49,7 @@ impl Machine {
         };
         let (spec, driver) = (job.spec.clone(), job.driver.clone());
         let wanted = self.wanted(job);
-        let (origin, options) = match self.record.thread.clone() {
+        let (origin, options) = match self.resumable().cloned() {
             // What the thread goes by is what it was started with; what is new is told with the turn.
             Some(thread) => (
                 ThreadOrigin::Resume(thread),
@@ -99,12 +99,14 @@ impl Machine {
                 return self.settle(now);
             }
         }
+        if let Some(error) = self.untold(job) {
+            self.fail_front(error);
+            return self.settle(now);
+        }
+        let (story, loss) = self.story(job);
         let Some(job) = self.queue.pop_front() else { return };
         let (turn, reader_gone, lingers) = (job.turn, job.reader_gone, job.request.lingers);
-        let mut input = TurnInput { preface: Vec::new(), text: job.request.input };
-        if self.record.thread.is_none() {
-            input.preface.extend(preface::history(&job.request.history));
-        }
+        let mut input = TurnInput { preface: Vec::from_iter(story), text: job.request.input };
         if let Some(attached) = &mut self.attached {
             if let Some(new) = &wanted.system_prompt
                 && attached.options.system_prompt.as_ref() != Some(new)
@@ -115,8 +117,15 @@ impl Machine {
             attached.options = wanted.clone();
             attached.spec = job.spec;
         }
+        if self.record.first_turn.is_none() {
+            self.record.first_turn = Some(turn);
+            self.out.push(Effect::Save);
+        }
         let command = self.command(CommandKind::StartTurn { turn, input, options: wanted });
         self.state = State::Active(Active { turn, command, begun: false, since: now, last: now, reader_gone, lingers });
+        if let Some(loss) = loss {
+            self.emit(turn, loss);
+        }
     }
 
     /// What the turn wants in force. Instructions that a caller leaves out stay as they were.

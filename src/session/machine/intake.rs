@@ -23,7 +23,8 @@ impl Machine {
         self.record.unnamed &= job.request.unnamed;
         self.end_lingering(now);
         self.out.push(Effect::Save);
-        self.out.push(Effect::Accept { turn, thread });
+        let is_provisional = self.is_provisional(&thread);
+        self.out.push(Effect::Accept { turn, thread, is_provisional });
         self.queue.push_back(job);
         self.settle(now);
         if self.queue.front().is_some_and(|front| front.turn != turn || self.active().is_some()) {
@@ -45,6 +46,15 @@ impl Machine {
             None if job.request.renew => Ok(self.planned.clone()),
             None => Ok(settled.thread.clone()),
         }
+    }
+
+    /// Whether the agent is yet to say that it knows the thread of the turn that comes in, which is the next to begin.
+    fn is_provisional(&self, thread: &ThreadId) -> bool {
+        let is_open = match self.state {
+            State::Idle { .. } | State::Active(_) | State::Interrupting { .. } | State::Closed => false,
+            _ => self.record.answered && self.resumable() == Some(thread),
+        };
+        self.queue.is_empty() && self.active().is_none() && (is_open || self.anew.is_some())
     }
 
     /// Whether the session takes anything at all.

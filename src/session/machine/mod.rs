@@ -3,8 +3,10 @@
 //! ```text
 //!              turn wanted               place granted            ready
 //!  NotLoaded ──────────────▶ Waiting ──────────────▶ Starting ──────────▶ Idle ◀─────────┐
-//!      ▲  ▲                     │ no place in time      │ died, hung       │ ▲           │
-//!      │  └─────────────────────┘                       ▼                  │ │ ended     │
+//!      ▲  ▲ ▲                   │ no place in time      │ died, hung       │ ▲           │
+//!      │  │ └───────────────────┘                       │                  │ │           │
+//!      │  └──── Recalling ◀── the thread is lost ───────┤                  │ │           │
+//!      │                                                ▼                  │ │ ended     │
 //!      │        turn wanted after repeated failures  NotLoaded     start   ▼ │           │ ended
 //!      │◀── Backoff ◀───────────────────────────────────┘                Active ──▶ Interrupting
 //!      │                                                                   │ died        │ died, or
@@ -18,6 +20,7 @@
 //! * Turns begin in the order in which they were accepted, one at a time.
 //! * A turn that was given to an agent is never given to one again.
 //! * A question is answered once, and only the running turn has any; a steer is told once what became of it.
+//! * No turn runs without its session's thread in silence: what a new one is told instead is an event ([`lost`]).
 //! * A thread belongs to one conversation of the caller's: a turn with another `boundary` begins a new one, in its turn.
 //! * A place is asked for before a process is opened, and given back once, after it is gone.
 
@@ -28,6 +31,7 @@ mod boundary;
 mod core;
 mod flow;
 mod intake;
+mod lost;
 mod stops;
 #[cfg(test)]
 mod tests;
@@ -36,4 +40,4 @@ mod types;
 
 pub use acting::{Act, Acted, AskId, Change, Refused};
 pub use core::Machine;
-pub use types::{After, Denial, DriverRef, Effect, Input, Job, Policy};
+pub use types::{After, Denial, DriverRef, Effect, Input, Job, Policy, Recalled};

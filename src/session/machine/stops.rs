@@ -13,7 +13,9 @@ impl Machine {
         if let Some(at) = self.queue.iter().position(|job| job.turn == turn) {
             self.queue.remove(at);
             self.end(turn, ending);
-            if self.queue.is_empty() && matches!(self.state, State::Waiting { .. } | State::Backoff { .. }) {
+            if self.queue.is_empty()
+                && matches!(self.state, State::Recalling { .. } | State::Waiting { .. } | State::Backoff { .. })
+            {
                 self.unwait(now);
             }
             return;
@@ -82,14 +84,14 @@ impl Machine {
         }
         match self.state {
             State::Active(_) if after != After::Shutdown => self.interrupt(now, None, TurnEnding::Interrupted(running)),
-            State::Waiting { .. } | State::Backoff { .. } => self.unwait(now),
+            State::Recalling { .. } | State::Waiting { .. } | State::Backoff { .. } => self.unwait(now),
             State::Starting { .. } => self.stop(now),
             State::Closed => self.out.push(Effect::Finished),
             _ => self.settle(now),
         }
     }
 
-    /// Leaves the line for a place, or stops putting the start off.
+    /// Leaves the line for a place, or stops putting the start off, or wants nothing recalled any more.
     pub(super) fn unwait(&mut self, now: Instant) {
         if matches!(std::mem::replace(&mut self.state, State::NotLoaded), State::Waiting { .. }) {
             self.out.push(Effect::ReleasePlace);
@@ -109,6 +111,7 @@ impl Machine {
         match after {
             After::Reset => {
                 self.record.reset();
+                self.anew = None;
                 self.failures = 0;
                 self.out.push(Effect::Save);
                 self.out.push(Effect::Finished);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::core::{Active, State};
+use super::lost::RECALL_MAX;
 use super::{Effect, Job, Machine, Policy};
 use crate::protocol::{DriverEnd, ErrorKind, InterruptCause, TurnEnding, TurnError};
 
@@ -29,6 +30,7 @@ impl Machine {
         match &self.state {
             State::NotLoaded | State::Closed => None,
             State::Backoff { until } => Some(*until),
+            State::Recalling { since } => Some(*since + RECALL_MAX),
             State::Waiting { since } => Some(*since + limits.capacity),
             State::Starting { since } => Some(*since + limits.ready),
             State::Idle { since } => Some(*since + self.idle_timeout()),
@@ -61,6 +63,7 @@ impl Machine {
         let limits = &self.policy.limits;
         match &self.state {
             State::Backoff { .. } => self.wait_for_place(now),
+            State::Recalling { .. } => self.recalled_too_late(now),
             State::Waiting { .. } => {
                 let error = TurnError {
                     kind: ErrorKind::NoCapacity,

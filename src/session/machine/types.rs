@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::acting::{Act, Acted, AskId, Refused};
 use crate::driver::{Command, Driver, DriverEvent, OpenRequest};
-use crate::protocol::{BackendSpec, EventKind, Limits, ThreadId, TurnError, TurnId, TurnRequest};
+use crate::protocol::{
+    BackendSpec, EventKind, HistoryMessage, Limits, LostThread, ThreadId, TurnError, TurnId, TurnRequest,
+};
 use crate::store::StoreError;
 
 /// The numbers that a session goes by.
@@ -24,6 +26,8 @@ pub struct Policy {
     pub disconnect_grace: Duration,
     /// The same for a turn whose client may come back for its answer.
     pub linger: Duration,
+    /// What becomes of a session whose agent does not know its thread any more.
+    pub lost_thread: LostThread,
     /// Sessions outlive the daemon, and turns that wait in them may.
     pub lasting: bool,
 }
@@ -172,6 +176,13 @@ pub enum Input {
     Retire,
     /// The session is to end, in one way or another.
     Finish(After),
+    /// The conversation that was asked for, or why it cannot be had.
+    Recalled {
+        /// As in [`Effect::Recall`].
+        number: u64,
+        /// What was kept of it.
+        result: Result<Recalled, TurnError>,
+    },
     /// The store did not keep that the turn was accepted: it never was.
     Unkept {
         /// Which turn.
@@ -181,6 +192,15 @@ pub enum Input {
     },
     /// The deadline has come.
     Tick,
+}
+
+/// A conversation as it was kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// Its newest messages, oldest first.
+    pub messages: Vec<HistoryMessage>,
+    /// There were more before them.
+    pub is_cut: bool,
 }
 
 /// What follows when the process is gone.
@@ -207,6 +227,9 @@ pub enum Effect {
         turn: TurnId,
         /// The thread that it will belong to, as far as is known.
         thread: ThreadId,
+        /// The agent is yet to say that it knows that thread: it may become another when the turn begins, which it is the
+        /// next to do.
+        is_provisional: bool,
     },
     /// Tell the submitter no.
     Deny {
@@ -254,6 +277,13 @@ pub enum Effect {
     Emit(TurnId, EventKind),
     /// The turn is not run now but when the daemon runs again: its reader ends.
     PutOff(TurnId),
+    /// Find out what was said from this turn on, and say so by [`Input::Recalled`].
+    Recall {
+        /// Counted up: only the last answer counts.
+        number: u64,
+        /// The turn with which the conversation began.
+        first: TurnId,
+    },
     /// Keep the record as it is now.
     Save,
     /// Forget the record.

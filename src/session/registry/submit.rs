@@ -89,7 +89,9 @@ impl Registry {
             // Without a task the turn has ended, and all of it is in the journal.
             let _ = handle.inbox.send(Message::Join { turn, left }).await;
         }
-        Ok(Some(Accepted { turn, thread: view.thread, reader, is_joined: true }))
+        // What has begun says so at once.
+        let is_provisional = view.status != TurnStatus::Queued;
+        Ok(Some(Accepted { turn, thread: view.thread, reader, is_provisional, is_joined: true }))
     }
 
     async fn submit_new(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {

@@ -6,7 +6,9 @@ mod delivery;
 mod faulty;
 mod journal;
 mod lives;
+mod lost;
 mod races;
+mod recall;
 mod restarts;
 mod shutdown;
 mod slow_readers;
@@ -19,7 +21,9 @@ use std::time::Duration;
 
 use super::{Accepted, Capacity, Denial, EventReader, Interrupted, Job, Policy, Registry, RegistryConfig, SessionView};
 use crate::driver::scripted::Scripted;
-use crate::protocol::{BackendId, BackendSpec, CommandPolicy, EnvPolicy, Event, EventKind, InterruptCause, Limits};
+use crate::protocol::{
+    BackendId, BackendSpec, CommandPolicy, EnvPolicy, Event, EventKind, InterruptCause, Limits, LostThread,
+};
 use crate::protocol::{Permission, SessionKey, TenantId, Tenants, TurnEnding, TurnId, TurnRequest, WaitReason};
 use crate::store::{EventStore, MemoryStore};
 
@@ -55,6 +59,7 @@ impl World {
             queue_max: 16,
             disconnect_grace: Duration::ZERO,
             linger: 10 * SECOND,
+            lost_thread: LostThread::Continue,
             lasting: false,
         };
         let store = Arc::new(MemoryStore::new(100, 1 << 20));

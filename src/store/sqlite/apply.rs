@@ -123,6 +123,7 @@ impl<'a> Apply<'a> {
             record.closed,
             !record.unnamed,
             self.standing.saved_at,
+            record.first_turn.map(|turn| turn.to_string()),
         ];
         self.execute(sql, values)
     }
@@ -294,12 +295,14 @@ impl<'a> Apply<'a> {
 
 const INSERT_SESSION: &str =
     "INSERT INTO sessions (tenant, agent, chat, backend, driver, thread, directory, instructions,
-    generation, boundary, seq, reserved, turns, answered, model, permission, allowed, closed, named, saved_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+    generation, boundary, seq, reserved, turns, answered, model, permission, allowed, closed, named, saved_at,
+    first_turn)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
 
 const UPDATE_SESSION: &str = "UPDATE sessions SET backend = ?4, driver = ?5, thread = ?6, directory = ?7, instructions = ?8,
     generation = ?9, boundary = ?10, seq = ?11, reserved = ?12, turns = ?13, answered = ?14, model = ?15, permission = ?16,
-    allowed = ?17, closed = ?18, named = ?19, saved_at = ?20 WHERE tenant = ?1 AND agent = ?2 AND chat = ?3";
+    allowed = ?17, closed = ?18, named = ?19, saved_at = ?20, first_turn = ?21
+    WHERE tenant = ?1 AND agent = ?2 AND chat = ?3";
 
 // A turn is accepted once, and a number is given once; should that not be so, the first stays and nothing fails.
 const INSERT_TURN: &str =

@@ -43,6 +43,12 @@ struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     is_error: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recalled: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
@@ -125,6 +131,10 @@ impl<'a> KindRow<'a> {
             EventKind::FileChange { id, path, kind } => {
                 ("file_change", None, Data { id: said(id), path: said(path), change: said(kind.word()), ..none() })
             }
+            EventKind::ContextLost { from, to, recalled } => {
+                let (from, to) = (said(from.as_str()), said(to.as_str()));
+                ("context_lost", None, Data { from, to, recalled: Some(*recalled), ..none() })
+            }
             EventKind::Usage(usage) => ("usage", None, Data::of_usage(usage)),
             EventKind::Ended(TurnEnding::Completed { text, reasoning, finish, usage }) => {
                 let (finish_reason, reasoning) = (said(finish.word()), said(reasoning));
@@ -184,6 +194,10 @@ pub(super) fn read_kind(kind: &str, text: Option<&str>, data: Option<&str>) -> R
         "steer_dropped" => EventKind::SteerDropped { steer: read_steer(data.steer)? },
         "file_change" => {
             EventKind::FileChange { id: owned(data.id)?, path: owned(data.path)?, kind: word(&need(data.change)?)? }
+        }
+        "context_lost" => {
+            let thread = |text| ThreadId::parse(&need::<Cow<'_, str>>(text)?).map_err(unreadable);
+            EventKind::ContextLost { from: thread(data.from)?, to: thread(data.to)?, recalled: need(data.recalled)? }
         }
         "usage" => EventKind::Usage(data.usage()),
         "turn_completed" => EventKind::Ended(TurnEnding::Completed {

@@ -3,12 +3,12 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::value::{path_of, unreadable};
-use crate::protocol::{BackendId, Overrides, SessionKey, TenantId, ThreadId};
+use crate::protocol::{BackendId, Overrides, SessionKey, TenantId, ThreadId, TurnId};
 use crate::store::SessionRecord;
 
 const SELECT: &str =
     "SELECT tenant, agent, chat, backend, driver, thread, directory, instructions, generation, boundary, seq,
-    reserved, turns, answered, model, permission, allowed, closed, named FROM sessions";
+    reserved, turns, answered, model, permission, allowed, closed, named, first_turn FROM sessions";
 
 /// What is kept of a session.
 pub(super) fn session(connection: &Connection, key: &SessionKey) -> Result<Option<SessionRecord>> {
@@ -50,6 +50,8 @@ fn record(row: &Row<'_>) -> Result<SessionRecord> {
     let text = |column| row.get::<_, String>(column);
     let thread: Option<String> = row.get(5)?;
     let permission: Option<String> = row.get(15)?;
+    let first_turn: Option<String> = row.get(19)?;
+    let first_turn = first_turn.map(|turn| TurnId::parse(&turn).ok_or_else(|| unreadable("its first turn is none")));
     Ok(SessionRecord {
         key: key(row, 0)?,
         backend: BackendId::new(&text(3)?),
@@ -63,6 +65,7 @@ fn record(row: &Row<'_>) -> Result<SessionRecord> {
         reserved: number(11)?,
         turns: number(12)?,
         answered: row.get(13)?,
+        first_turn: first_turn.transpose()?,
         overrides: Overrides {
             model: row.get(14)?,
             permission: permission.map(|permission| permission.parse()).transpose().map_err(unreadable)?,

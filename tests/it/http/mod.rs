@@ -9,6 +9,7 @@ mod events;
 mod history;
 mod identity;
 mod limits;
+mod lost;
 mod models;
 mod openclaw;
 mod parameters;

@@ -3,6 +3,7 @@
 //! | file | what it shows |
 //! | --- | --- |
 //! | `threads` | one process for many turns; what is resumed after which end of it |
+//! | `lost` | threads that claude does not know any more |
 //! | `fork` | a thread that branches off another (by the library: no route asks for it yet) |
 //! | `answers` | text, thinking, tools, subagents, endings, usage |
 //! | `upstream` | a model service that fails, in each of its ways |
@@ -65,6 +66,7 @@ mod fork;
 mod history;
 mod interrupts;
 mod literal;
+mod lost;
 mod openclaw;
 mod options;
 mod permissions;

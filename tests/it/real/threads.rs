@@ -14,7 +14,6 @@ on_all!(
     claude_killed_in_its_first_turn_is_resumed,
     claude_killed_before_it_wrote_anything_begins_again,
     claude_killed_before_it_wrote_a_message_begins_again,
-    a_thread_that_claude_has_lost_is_an_error_or_told_anew,
 );
 
 async fn one_process_serves_many_turns(claude: Claude) {
@@ -133,27 +132,6 @@ async fn claude_killed_before_it_wrote_a_message_begins_again(claude: Claude) {
     let third = daemon.client.session(KEY).ask("three").await;
     assert_eq!(third.text(), "You said: three [turn 2]");
     assert_eq!(third.header("x-turnmux-thread"), daemon.session(KEY).await.unwrap()["thread"].as_str());
-}
-
-/// A thread with something in it is another matter: what is lost is said, unless the caller brings it along.
-async fn a_thread_that_claude_has_lost_is_an_error_or_told_anew(claude: Claude) {
-    let daemon = Daemon::claude(claude).start().await;
-    let transcripts = daemon.transcripts();
-    let session = daemon.client.session(KEY);
-    assert_eq!(session.ask("one").await.text(), "You said: one [turn 1]");
-    transcripts.hold("You said: one [turn 1]").await;
-    send(daemon.agent(KEY).await, SIGKILL);
-    daemon.logged("the agent's process ended", 1).await;
-    transcripts.lose();
-    let lost = session.ask("two").await;
-    assert_eq!((lost.status.as_u16(), &*lost.code()), (409, "thread_not_found"));
-    assert!(lost.json()["error"]["message"].as_str().unwrap().contains("reset the session"), "{lost:?}");
-    let messages = [("user", "one"), ("assistant", "You said: one [turn 1]"), ("user", "two")];
-    let messages = messages.map(|(role, content)| json!({"role": role, "content": content}));
-    let again = session.post("/v1/chat/completions", &json!({"messages": messages})).await;
-    assert!(again.text().starts_with("You said: two"), "{}", again.text());
-    let asked = request_for(&daemon.model, "two").await;
-    assert!(asked.body["messages"].to_string().contains("You said: one [turn 1]"), "the history was told");
 }
 
 /// Kills claude in the first turn of a session; gives the thread.

@@ -9,6 +9,7 @@ mod boundary;
 mod ends;
 mod limits;
 mod lingers;
+mod lost;
 mod options;
 mod order;
 mod property;
@@ -21,12 +22,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Act, After, AskId, Effect, Input, Job, Machine, Policy};
+use super::{Act, After, AskId, Effect, Input, Job, Machine, Policy, Recalled};
 use crate::driver::{Attachment, CommandId, CommandKind, Driver, DriverEvent, OpenRequest, Plan, SteerMode, TurnInput};
 use crate::protocol::{
-    BackendId, BackendSpec, DriverEnd, ErrorKind, EventKind, FinishReason, SessionKey, SteerId, TenantId,
+    BackendId, BackendSpec, DriverEnd, ErrorKind, EventKind, FinishReason, HistoryMessage, Role, SessionKey, SteerId,
+    TenantId,
 };
-use crate::protocol::{Limits, ThreadId, ThreadOrigin, TurnEnding, TurnError, TurnId, TurnOptions, TurnRequest, Usage};
+use crate::protocol::{
+    Limits, LostThread, ThreadId, ThreadOrigin, TurnEnding, TurnError, TurnId, TurnOptions, TurnRequest, Usage,
+};
 use crate::store::SessionRecord;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -162,6 +166,7 @@ impl Bench {
             Effect::Emit(turn, EventKind::Waiting(reason)) => format!("{}: waits {reason:?}", name(turn)),
             Effect::Emit(turn, kind) => format!("{}: {}", name(turn), first_word(&format!("{kind:?}"))),
             Effect::Save => return None,
+            Effect::Recall { number, .. } => format!("recall {number}"),
             Effect::PutOff(turn) => format!("{} put off", name(turn)),
             Effect::Joined { turn, into, .. } => format!("{} joins {}", name(turn), name(into)),
             Effect::Again(job) => format!("again {}", name(&job.turn)),
@@ -201,6 +206,19 @@ impl Bench {
     fn began(&mut self) -> Vec<String> {
         let thread = self.opened.as_ref().unwrap().origin.thread().clone();
         self.says(DriverEvent::Began { thread })
+    }
+
+    /// The agent says that it has never heard of the thread.
+    fn not_found(&mut self) -> Vec<String> {
+        let error = TurnError::new(ErrorKind::ThreadNotFound, "never heard of it");
+        self.says(DriverEvent::Closed(DriverEnd::Failed(error)))
+    }
+
+    /// What was said comes out of the store.
+    fn recalled(&mut self, number: u64, texts: &[&str]) -> Vec<String> {
+        let message = |text: &&str| HistoryMessage { role: Role::User, text: (*text).to_owned() };
+        let result = Ok(Recalled { messages: texts.iter().map(message).collect(), is_cut: false });
+        self.feed(Input::Recalled { number, result })
     }
 
     fn step(&mut self) -> Vec<String> {
@@ -268,6 +286,7 @@ fn policy() -> Policy {
         queue_max: 3,
         disconnect_grace: Duration::ZERO,
         linger: 10 * SECOND,
+        lost_thread: LostThread::Continue,
         lasting: false,
     }
 }

@@ -87,19 +87,6 @@ fn history_is_told_to_a_new_thread_and_to_no_other() {
 }
 
 #[test]
-fn history_stands_in_for_a_thread_that_the_agent_has_lost() {
-    let mut bench = Bench::idle();
-    bench.crashed();
-    bench.submit_job(with_history("b"));
-    bench.granted();
-    let error = TurnError::new(ErrorKind::ThreadNotFound, "never heard of it");
-    assert_eq!(bench.says(DriverEvent::Closed(DriverEnd::Failed(error))), ["release", "acquire"]);
-    assert_eq!(bench.granted(), ["b: waits Starting", "open new"]);
-    bench.ready();
-    assert!(bench.preface()[0].contains("hello Ada"));
-}
-
-#[test]
 fn history_is_told_again_where_the_first_turn_never_reached_the_agent() {
     let mut bench = Bench::new();
     bench.submit_job(with_history("a"));

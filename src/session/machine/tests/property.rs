@@ -18,6 +18,7 @@ enum Op {
     Submit { thread: u8, history: bool, backend: u8, unnamed: bool, instructions: u8, boundary: u8 },
     Start { renew: bool },
     Act(u8),
+    Recalled { is_kept: bool },
     Listening(bool),
     Place,
     PlaceBusy,
@@ -48,6 +49,7 @@ fn op() -> impl Strategy<Value = Op> {
         ),
         2 => any::<bool>().prop_map(|renew| Op::Start { renew }),
         4 => any::<u8>().prop_map(Op::Act),
+        4 => any::<u8>().prop_map(|choice| Op::Recalled { is_kept: choice % 4 != 0 }),
         2 => any::<bool>().prop_map(Op::Listening),
         6 => Just(Op::Place),
         1 => Just(Op::PlaceBusy),
@@ -64,8 +66,10 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
-    (any::<bool>(), any::<bool>(), any::<bool>(), 1..5usize).prop_map(|(silence, turn, grace, queue_max)| {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<u8>());
+    (flags, 1..5usize).prop_map(|((silence, turn, grace, lost), queue_max)| {
         let mut policy = Policy { queue_max, ..policy() };
+        policy.lost_thread = if lost.is_multiple_of(4) { LostThread::Fail } else { LostThread::Continue };
         policy.limits.silence = silence.then_some(40 * SECOND);
         policy.limits.turn = turn.then_some(300 * SECOND);
         policy.disconnect_grace = if grace { 5 * SECOND } else { Duration::ZERO };
@@ -134,6 +138,7 @@ impl World {
                 self.asks.insert(self.next_ask);
                 self.feed(Input::Act { ask: self.next_ask, act });
             }
+            Op::Recalled { is_kept } => self.recalls(is_kept),
             Op::Listening(listening) => self.feed(Input::Listening(listening)),
             Op::Place if self.asked && !self.granted => {
                 self.granted = true;
@@ -249,6 +254,10 @@ impl World {
         let thread = agent.thread.clone();
         Some(match (agent, choice % 16) {
             (_, 15) => died(),
+            (Agent { ready: false, new: false, .. }, 10..=13) => {
+                let error = TurnError::new(ErrorKind::ThreadNotFound, "never heard of it");
+                DriverEvent::Closed(DriverEnd::Failed(error))
+            }
             (Agent { detached: true, .. }, _) => DriverEvent::Closed(DriverEnd::Detached),
             (Agent { ready: false, .. }, _) => DriverEvent::Ready { pid: None },
             (Agent { turn: None, .. }, _) => return None,
@@ -301,6 +310,8 @@ impl World {
                 self.apply(Op::Place);
             } else if let Some(event) = self.plausible(14) {
                 self.agent_says(event);
+            } else if self.recall.is_some() {
+                self.recalls(true);
             } else if let Some(at) = self.machine.deadline() {
                 self.now = self.now.max(at);
                 self.feed(Input::Tick);

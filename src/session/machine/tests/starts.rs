@@ -106,12 +106,6 @@ fn a_crash_before_the_turn_began_leaves_nothing_to_resume() {
     assert_ne!(*bench.origin(), first, "an id for a new thread is used once");
 }
 
-/// The agent says that it has never heard of the thread.
-fn not_found(bench: &mut Bench) -> Vec<String> {
-    let error = TurnError::new(ErrorKind::ThreadNotFound, "never heard of it");
-    bench.says(DriverEvent::Closed(DriverEnd::Failed(error)))
-}
-
 #[test]
 fn a_thread_that_was_never_written_down_is_begun_again() {
     let mut bench = Bench::active();
@@ -119,20 +113,10 @@ fn a_thread_that_was_never_written_down_is_begun_again() {
     bench.submit("b");
     bench.granted();
     let ThreadOrigin::Resume(thread) = bench.origin().clone() else { panic!("{:?}", bench.origin()) };
-    assert_eq!(not_found(&mut bench), ["release", "acquire"]);
+    assert_eq!(bench.not_found(), ["release", "acquire"]);
     assert_eq!(bench.granted(), ["b: waits Starting", "open new"]);
     assert_eq!(*bench.origin(), ThreadOrigin::New(thread), "as it was promised with the turn");
     assert_eq!(bench.ready(), ["busy", "start b"]);
-}
-
-#[test]
-fn a_thread_with_an_answer_in_it_is_not_replaced_in_silence() {
-    let mut bench = Bench::idle();
-    bench.crashed();
-    bench.submit("b");
-    bench.granted();
-    assert_eq!(not_found(&mut bench), ["b: failed ThreadNotFound", "release"]);
-    assert!(bench.machine.record().thread.is_some(), "a reset is the caller's to ask for");
 }
 
 #[test]

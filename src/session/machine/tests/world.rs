@@ -4,6 +4,9 @@ use std::collections::HashSet;
 
 use super::*;
 
+/// Messages of each conversation that is recalled.
+const RECALLED: usize = 2;
+
 /// What the agent is at, as its commands and events tell.
 #[derive(Debug)]
 pub(super) struct Agent {
@@ -33,6 +36,12 @@ pub(super) struct World {
     pub(super) granted: bool,
     pub(super) agent: Option<Agent>,
     pub(super) threads: HashSet<ThreadId>,
+    /// Threads of which an agent said that it has never heard.
+    pub(super) unknown: HashSet<ThreadId>,
+    /// The conversation that was asked for last, and not given yet.
+    pub(super) recall: Option<u64>,
+    /// What the running turn is told is in the place of a thread that is lost, and nobody has said so.
+    pub(super) unsaid: bool,
     pub(super) last_command: CommandId,
     pub(super) closing: bool,
     pub(super) again: Vec<Job>,
@@ -61,6 +70,9 @@ impl World {
             granted: false,
             agent: None,
             threads: HashSet::new(),
+            unknown: HashSet::new(),
+            recall: None,
+            unsaid: false,
             last_command: 0,
             closing: false,
             again: Vec::new(),
@@ -80,7 +92,12 @@ impl World {
                 DriverEvent::Acked { command, result: Err(_) } if agent.turn.is_some_and(|(id, _)| id == *command) => {
                     (agent.turn, agent.begun) = (None, false);
                 }
-                DriverEvent::Closed(_) => self.agent = None,
+                DriverEvent::Closed(end) => {
+                    if matches!(end, DriverEnd::Failed(error) if error.kind == ErrorKind::ThreadNotFound) {
+                        self.unknown.insert(agent.thread.clone());
+                    }
+                    self.agent = None;
+                }
                 _ => {}
             }
         }
@@ -133,6 +150,13 @@ impl World {
                 assert!(!self.ended.contains(turn), "nothing comes after the end");
                 match kind {
                     EventKind::Waiting(_) => assert!(!self.started.contains(turn)),
+                    EventKind::ContextLost { from, to, recalled } => {
+                        assert!(std::mem::take(&mut self.unsaid) && self.active == Some(*turn), "once, where it is so");
+                        assert_eq!(Some(from), self.machine.record().thread.as_ref());
+                        assert_eq!(Some(to), self.agent.as_ref().map(|agent| &agent.thread));
+                        let brought = self.jobs[turn].request.history.len();
+                        assert_eq!(*recalled, if brought > 0 { brought } else { RECALLED });
+                    }
                     EventKind::Ended(_) => {
                         if self.active == Some(*turn) {
                             assert!(self.open.is_empty(), "the end of a turn closes its questions");
@@ -143,9 +167,15 @@ impl World {
                     }
                     _ => {
                         assert_eq!(self.active, Some(*turn), "only the running turn has {kind:?}");
+                        assert!(!self.unsaid, "first it is said that the thread is a new one");
                         self.told_of(kind);
                     }
                 }
+            }
+            Effect::Recall { number, first } => {
+                assert!(self.agent.is_none() && self.started.contains(first));
+                assert_eq!(self.policy.lost_thread, LostThread::Continue);
+                self.recall = Some(*number);
             }
             Effect::Remove => assert!(self.closing),
             Effect::Joined { turn, into, .. } => {
@@ -156,6 +186,15 @@ impl World {
             Effect::Reply { ask, .. } => assert!(self.asks.remove(ask), "whoever asks has one answer"),
             Effect::MarkIdle(_) | Effect::Save | Effect::PutOff(_) | Effect::Finished => {}
         }
+    }
+
+    /// The conversation that was asked for comes, or not.
+    pub(super) fn recalls(&mut self, is_kept: bool) {
+        let Some(number) = self.recall.take() else { return };
+        let message = HistoryMessage { role: Role::User, text: "kept".into() };
+        let kept = Recalled { messages: vec![message; RECALLED], is_cut: false };
+        let result = if is_kept { Ok(kept) } else { Err(TurnError::new(ErrorKind::StoreUnavailable, "no")) };
+        self.feed(Input::Recalled { number, result });
     }
 
     fn told_of(&mut self, kind: &EventKind) {
@@ -177,7 +216,8 @@ impl World {
         let thread = request.origin.thread().clone();
         let named = thread == super::thread(1) || thread == super::thread(2);
         if new {
-            assert!(!named && self.threads.insert(thread.clone()), "an id for a new thread is used once");
+            let unused = self.threads.insert(thread.clone()) || self.unknown.remove(&thread);
+            assert!(!named && unused, "an id for a new thread is used once");
         } else {
             assert!(named || self.threads.contains(&thread), "only what is known can be resumed");
         }
@@ -211,7 +251,10 @@ impl World {
                 }
                 assert_eq!(job.driver.name(), self.machine.record().driver, "by the driver whose thread it is");
                 let told = input.preface.iter().any(|block| block.contains("<conversation_so_far>"));
-                assert!(!told || (agent.new && !job.request.history.is_empty()));
+                let kept = self.machine.record().thread.as_ref();
+                self.unsaid = agent.new && kept.is_some_and(|kept| *kept != agent.thread);
+                assert!(!told || (agent.new && (self.unsaid || !job.request.history.is_empty())));
+                assert!(!self.unsaid || told, "it is told the conversation");
                 if agent.given == 0 && agent.new && before.thread.is_none() {
                     assert_eq!(told, !job.request.history.is_empty(), "a new thread is told what came before");
                 }

@@ -25,6 +25,7 @@ CREATE TABLE sessions (
     reserved INTEGER NOT NULL, -- no event beyond this number was shown
     turns INTEGER NOT NULL,    -- how many reached the agent
     answered INTEGER NOT NULL, -- 1 when a turn of the thread came to its end
+    first_turn TEXT,           -- the turn (turn_…) with which the thread's conversation began
     model TEXT,                -- what its clients chose over the configuration
     permission TEXT,           -- likewise
     allowed TEXT NOT NULL,     -- tools that may run unasked, a JSON array
