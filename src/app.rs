@@ -21,7 +21,7 @@ use crate::driver::catalog::Catalog;
 use crate::driver::claude_auto::ClaudeAuto;
 use crate::driver::claude_channel::{ChannelFolder, ClaudeChannel};
 use crate::driver::claude_stream::ClaudeStream;
-use crate::process::{Guard, ProcessError, StopLadder, Supervisor, SupervisorConfig};
+use crate::process::{FILE_SIZE_SIGNAL, Guard, ProcessError, StopLadder, Supervisor, SupervisorConfig};
 use crate::protocol::{Limits, TurnError, WorkspaceRoot};
 use crate::session::{Capacity, Policy, Registry, RegistryConfig, Restarted};
 use crate::store::{EventStore, MemoryStore, OpenError, SqliteOptions, SqliteStore, StoreError};
@@ -272,7 +272,7 @@ impl Stops {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
-            _file_size: signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32))?,
+            _file_size: signal(SignalKind::from_raw(FILE_SIZE_SIGNAL))?,
         })
     }
 

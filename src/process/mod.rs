@@ -83,3 +83,6 @@ pub use supervisor::{ShutdownReport, Supervisor, SupervisorConfig};
 pub use sweep::SweepReport;
 pub use tail::StderrTail;
 pub use watch::FileWatch;
+
+/// The number of the signal that a process gets whose file may not grow any more (`ulimit -f`). It kills whoever does not take it.
+pub const FILE_SIZE_SIGNAL: i32 = nix::sys::signal::Signal::SIGXFSZ as i32;

@@ -20,6 +20,9 @@ use crate::driver::RawWanted;
 use crate::protocol::{EventKind, Logged, SessionKey, TenantId, TurnId};
 use crate::store::{EventStore, StoreError, TurnQuery, TurnRecord};
 
+/// A session's newest turn, and what was said to begin it, as far as that is kept.
+type LastTurn = (TurnRecord, Option<Arc<Logged>>);
+
 /// All logs.
 #[derive(Debug, Clone)]
 pub struct Journal {
@@ -121,12 +124,12 @@ impl Journal {
         after: Option<u64>,
     ) -> Result<Observer, WatchError> {
         let record = self.turn(tenant, turn)?.ok_or(WatchError::Unknown)?;
-        let (log, first) = match self.inner.log_of(tenant, turn) {
-            Some(log) => (log, record.first_seq),
-            None => {
-                let session = self.inner.store.session(&record.session)?.ok_or(WatchError::Unknown)?;
-                (self.inner.log(&record.session, session.last_seq()), record.first_seq)
-            }
+        let first = record.first_seq;
+        let log = if let Some(log) = self.inner.log_of(tenant, turn) {
+            log
+        } else {
+            let session = self.inner.store.session(&record.session)?.ok_or(WatchError::Unknown)?;
+            self.inner.log(&record.session, session.last_seq())
         };
         let last = log.progress.borrow().last;
         let after = after.unwrap_or(first - 1);
@@ -152,7 +155,7 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn last_turn(&self, key: &SessionKey) -> Result<Option<(TurnRecord, Option<Arc<Logged>>)>, StoreError> {
+    pub(super) fn last_turn(&self, key: &SessionKey) -> Result<Option<LastTurn>, StoreError> {
         let fresh = self.inner.logs.get(key).map(|log| log.clone()).and_then(|log| {
             let state = log.lock();
             let turn = state.turns.back()?.clone();

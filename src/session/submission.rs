@@ -26,7 +26,7 @@ pub(super) enum Submitter {
     /// Only for the answer: the turn runs whether or not anybody reads it.
     Leaves(oneshot::Sender<Reply<Submitted>>),
     /// The turn was accepted before a restart.
-    Restored { turn: TurnRecord, reply: oneshot::Sender<Reply<()>> },
+    Restored { turn: Box<TurnRecord>, reply: oneshot::Sender<Reply<()>> },
 }
 
 /// A turn that the machine has not answered yet.

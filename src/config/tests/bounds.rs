@@ -86,6 +86,8 @@ fn each_limit_has_its_key() {
 fn without_a_home_there_is_no_root_and_no_tilde() {
     let mut world = World::new();
     world.environment.home = None;
+    assert!(world.refusal().contains("--ephemeral"), "nor a place for the store");
+    world.write("work/turnmux.toml", "[store]\nephemeral = true");
     assert!(world.load().server.workspace_roots.is_empty());
     world.write("work/turnmux.toml", "[server]\nworkspace_roots = [\"~/code\"]");
     assert!(world.refusal().contains("HOME is not set"));

@@ -61,7 +61,7 @@ impl Registry {
         until_kept(&*self.inner.config.store, number).await?;
         // Only now: a session that has a task numbers its events itself.
         for (turn, job) in waiting {
-            let restored = |reply: oneshot::Sender<_>| Submitter::Restored { turn: turn.clone(), reply };
+            let restored = |reply: oneshot::Sender<_>| Submitter::Restored { turn: Box::new(turn.clone()), reply };
             match self.give(&turn.session, job, restored).await {
                 Ok(()) => done.queued += 1,
                 Err(denial) => tracing::error!(turn = %turn.id, %denial, "a turn that waited is not taken again"),

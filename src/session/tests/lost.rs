@@ -1,6 +1,6 @@
 //! A session whose agent does not know its thread any more.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -120,12 +120,12 @@ struct Gated {
 
 struct Gate {
     reached: watch::Receiver<bool>,
-    open: Sender<()>,
+    open: SyncSender<()>,
 }
 
 impl Gated {
     fn new() -> (Gate, Arc<Self>) {
-        let (open, opened) = channel();
+        let (open, opened) = sync_channel(1);
         let gated = Self {
             store: MemoryStore::new(100, 1 << 20),
             reached: watch::Sender::new(false),

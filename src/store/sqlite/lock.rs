@@ -2,20 +2,17 @@
 //!
 //! The lock belongs to the open file, so it goes with the process however that ends; the file itself stays, and means nothing.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
 
 /// Longest text of a holder that is shown, in bytes.
 const HOLDER_MAX: u64 = 512;
 
 /// The lock, while it is held.
 #[derive(Debug)]
-pub(super) struct Lock(Flock<File>);
+pub(super) struct Lock(File);
 
 /// Why there is no lock.
 #[derive(Debug)]
@@ -31,14 +28,13 @@ impl Lock {
     pub(super) fn take(path: &Path, holder: &str) -> Result<Self, Denied> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        // Not even a pipe in its place is waited for.
-        options.custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits());
         let file = options.open(path).map_err(Denied::Failed)?;
-        let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Self(lock),
-            Err((file, Errno::EWOULDBLOCK)) => return Err(Denied::Held(holder_of(&file))),
-            Err((_, error)) => return Err(Denied::Failed(error.into())),
-        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Denied::Held(holder_of(&file))),
+            Err(TryLockError::Error(error)) => return Err(Denied::Failed(error)),
+        }
+        let lock = Self(file);
         lock.say(holder).map_err(Denied::Failed)?;
         Ok(lock)
     }

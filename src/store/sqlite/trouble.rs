@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use nix::sys::statvfs::statvfs;
 use rusqlite::{Error, ErrorCode};
 
 use crate::store::StoreError;
@@ -17,7 +16,7 @@ pub(super) fn of_writing(path: &Path, error: &Error) -> StoreError {
     let store = format!("the store {} keeps nothing at present", path.display());
     let text = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => {
-            format!("{store}: its disk is full{}; make room there, then it goes on by itself", room(path))
+            format!("{store}: its disk is full; make room there, then it goes on by itself")
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => format!(
             "{store}: it cannot be written ({error}); see that its disk is not mounted read-only and that the file, its folder \
@@ -27,8 +26,7 @@ pub(super) fn of_writing(path: &Path, error: &Error) -> StoreError {
             "{store}: another program holds it locked, such as a sqlite3 inside a transaction; end that, then it goes on by itself"
         ),
         Some(ErrorCode::SystemIoFailure) => format!(
-            "{store}: its disk fails ({error}){}; look at the disk and the system's log; it goes on by itself when it can",
-            room(path)
+            "{store}: its disk fails ({error}); look at the disk and the system's log; it goes on by itself when it can"
         ),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => return damaged(path, &error.to_string()),
         _ => format!("{store}: {error}; it tries again, and if that does not help, restart turnmux and report this"),
@@ -54,13 +52,4 @@ pub(super) fn of_reading(path: &Path, error: &Error) -> StoreError {
         "the store {} cannot be read: {error}; look at its disk, or restart turnmux",
         path.display()
     ))
-}
-
-/// How much room there is, where that can be found out.
-fn room(path: &Path) -> String {
-    let free = |about: nix::sys::statvfs::Statvfs| {
-        let free = u128::from(about.blocks_available()) * u128::from(about.fragment_size());
-        format!(" ({} MiB are free on it)", free >> 20)
-    };
-    statvfs(path).map(free).unwrap_or_default()
 }

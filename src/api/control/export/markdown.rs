@@ -208,6 +208,13 @@ impl Section {
             EventKind::FileChange { path, kind, .. } => {
                 paragraph(out, &format!("File {}: {}", kind.as_str(), code(path)));
             }
+            EventKind::ContextLost { from, recalled, .. } => {
+                let lost = code(from.as_str());
+                self.note(
+                    out,
+                    &format!("The agent had lost thread {lost}; a new one was told {recalled} messages of it."),
+                );
+            }
             EventKind::TextMismatch => self.is_mismatch = true,
             EventKind::Ended(ending) => self.ended(out, ending),
             EventKind::UserText(_)
