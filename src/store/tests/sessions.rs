@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::rig::{Rig, SESSIONS_MAX, accepted, completed, event, key, key_of, record, said, session, turn};
 use super::with_both;
-use crate::protocol::{BackendId, Overrides, Permission, SessionKey, TenantId, ThreadId};
+use crate::protocol::{BackendId, Overrides, Permission, SessionKey, TenantId, ThreadId, TurnId};
 use crate::store::{SessionRecord, Write};
 
 with_both!(
@@ -37,6 +37,7 @@ fn full(key: &SessionKey) -> SessionRecord {
         reserved: 4_000_000_000_000,
         turns: 7,
         answered: true,
+        first_turn: Some(TurnId::generate()),
         overrides: Overrides { model: Some("haiku".to_owned()), permission: Some(Permission::AcceptEdits) },
         allowed: ["Bash".to_owned(), "a\"b".to_owned()].into(),
         closed: true,
