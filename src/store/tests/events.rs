@@ -62,6 +62,7 @@ fn every_kind() -> Vec<EventKind> {
         decided(Decision::Deny { message: String::new() }),
         decided(Decision::Answers([("which?".to_owned(), text())].into())),
         EventKind::FileChange { id: "call_1".to_owned(), path: text(), kind: FileChangeKind::Modified },
+        EventKind::ContextLost { from: ThreadId::generate(), to: ThreadId::generate(), recalled: 12 },
         EventKind::TextMismatch,
         EventKind::Raw(text()),
         EventKind::Usage(usage),
