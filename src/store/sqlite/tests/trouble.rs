@@ -39,7 +39,7 @@ fn a_full_disk_is_said_and_nothing_but_pieces_is_lost() {
     let told = until(&store, "the disk is full", |progress| progress.trouble.is_some());
     assert_eq!(told.kept, kept);
     let said_of_it = told.trouble.unwrap().to_string();
-    assert!(said_of_it.contains("its disk is full (") && said_of_it.contains("make room there"), "{said_of_it}");
+    assert!(said_of_it.contains("its disk is full;") && said_of_it.contains("make room there"), "{said_of_it}");
     // What is written together is kept together.
     assert_eq!(place.number("SELECT count(*) FROM sessions"), 1);
     assert_eq!(numbers(&place), []);
