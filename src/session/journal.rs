@@ -17,7 +17,7 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::sync::watch;
 
-use super::observer::Observer;
+use super::observer::{Observer, Slots};
 use super::turns::TurnView;
 use crate::driver::RawWanted;
 use crate::protocol::{BackendId, Decision, Event, EventKind, SessionKey, TenantId, ThreadId, TurnEnding, TurnId};
@@ -81,6 +81,8 @@ pub(super) struct Log {
     /// The number of the last event; and whether none follows any more.
     progress: watch::Sender<Progress>,
     listeners: watch::Sender<usize>,
+    /// When they look.
+    pub(super) slots: Slots,
     /// Who wants the agent's own lines, too.
     pub(super) raw: RawWanted,
 }
@@ -299,6 +301,7 @@ impl Log {
             state: Mutex::new(LogState { events: VecDeque::new(), turns: VecDeque::new() }),
             progress: watch::Sender::new(Progress { last, over: false }),
             listeners: watch::Sender::new(0),
+            slots: Slots::default(),
             raw: RawWanted::default(),
         }
     }

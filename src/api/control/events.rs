@@ -20,12 +20,8 @@ use crate::api::router::Api;
 use crate::dispatch::{Logged, Observer, Seen, WatchError};
 use crate::protocol::TenantId;
 
-/// What an observer gets at most so often.
-const PACE: Duration = Duration::from_millis(20);
-
-/// Many may watch a turn, which is not to run slower for it: while it goes on, all of its observers together get
-/// something at most so often.
-const PACE_OF_ALL: Duration = Duration::from_micros(1_500);
+/// How long an observer rests after it got something. What has happened meanwhile comes in one piece.
+const REST: Duration = Duration::from_millis(20);
 
 /// Room for an event as it is shown, in bytes: what a delta takes.
 const SHOWN_BYTES: usize = 192;
@@ -95,12 +91,13 @@ fn future(error: &WatchError) -> ApiError {
 struct Watching {
     observer: Observer,
     heartbeat: Duration,
-    next_at: Option<Instant>,
+    /// Until when it rests. None before it got anything.
+    rests_until: Option<Instant>,
     over: bool,
 }
 
 fn watching(observer: Observer, heartbeat: Duration) -> Response<Body> {
-    let state = Watching { observer, heartbeat, next_at: None, over: false };
+    let state = Watching { observer, heartbeat, rests_until: None, over: false };
     let frames = stream::unfold(state, |mut state| async move {
         let bytes = state.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(bytes)), state))
@@ -119,13 +116,13 @@ impl Watching {
         if self.over {
             return None;
         }
-        let Some(next_at) = self.next_at.replace(Instant::now()) else {
+        let Some(rests_until) = self.rests_until.replace(Instant::now()) else {
             // At once, so that the caller knows that it is heard.
             return Some(Bytes::from_static(b": watching\n\n"));
         };
-        sleep_until(next_at).await;
-        let seen = timeout(self.heartbeat, self.observer.next()).await;
-        self.next_at = Some(Instant::now() + self.pace());
+        sleep_until(rests_until).await;
+        let seen = timeout(self.heartbeat, self.observer.next_in_turn()).await;
+        self.rests_until = Some(Instant::now() + REST);
         Some(match seen {
             Err(_) => Bytes::from_static(b": quiet\n\n"),
             Ok(Some(Seen::Events(events))) => match &*events {
@@ -140,15 +137,6 @@ impl Watching {
                 Bytes::from_static(b"event: over\ndata: {\"type\":\"over\"}\n\n")
             }
         })
-    }
-
-    /// How long this observer rests. Whoever only catches up holds up no turn.
-    fn pace(&mut self) -> Duration {
-        if !self.observer.is_growing() {
-            return PACE;
-        }
-        let all = u32::try_from(self.observer.listeners()).unwrap_or(u32::MAX);
-        PACE.max(PACE_OF_ALL.saturating_mul(all))
     }
 }
 
