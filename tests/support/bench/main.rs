@@ -106,7 +106,7 @@ const FULL: Counts = Counts {
     own_turns: 3_000,
     load_s: 20,
     relay_rounds: 8,
-    observed_turns: 15,
+    observed_turns: 41,
     streams_s: 30,
     interrupted_turns: 40,
     sidecar_runs: 50,
