@@ -8,7 +8,6 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -17,6 +16,7 @@ use super::sessions::{key, no_session};
 use super::turns::{no_turn, turn_id};
 use crate::api::respond::{ApiError, Body};
 use crate::api::router::Api;
+use crate::api::sse;
 use crate::dispatch::{Logged, Observer, Seen, WatchError};
 use crate::protocol::TenantId;
 
@@ -102,13 +102,7 @@ fn watching(observer: Observer, heartbeat: Duration) -> Response<Body> {
         let bytes = state.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(bytes)), state))
     });
-    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    // nginx holds streams back without it.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
+    sse::response(StreamBody::new(frames).boxed_unsync())
 }
 
 impl Watching {
