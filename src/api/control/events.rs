@@ -35,12 +35,8 @@ pub(in crate::api) fn of_session(
     text: &str,
 ) -> Result<Response<Body>, ApiError> {
     let key = key(tenant, text)?;
-    let raw = wants_raw(query)?;
-    match api.dispatch.watch(&key, after(headers, query)?) {
-        Ok(observer) => Ok(watching(if raw { observer.with_raw() } else { observer }, api.config.heartbeat)),
-        Err(WatchError::Unknown) => Err(no_session(text)),
-        Err(error @ WatchError::Future { .. }) => Err(future(&error)),
-    }
+    let wanted = Wanted::read(headers, query)?;
+    wanted.answer(api, api.dispatch.watch(&key, wanted.after), || no_session(text))
 }
 
 /// Watches a turn: from the event after `Last-Event-ID` on, or from its beginning; to its end.
@@ -51,11 +47,36 @@ pub(in crate::api) fn of_turn(
     query: Option<&str>,
     text: &str,
 ) -> Result<Response<Body>, ApiError> {
-    let raw = wants_raw(query)?;
-    match api.dispatch.watch_turn(tenant, turn_id(text)?, after(headers, query)?) {
-        Ok(observer) => Ok(watching(if raw { observer.with_raw() } else { observer }, api.config.heartbeat)),
-        Err(WatchError::Unknown) => Err(no_turn(text)),
-        Err(error @ WatchError::Future { .. }) => Err(future(&error)),
+    let turn = turn_id(text)?;
+    let wanted = Wanted::read(headers, query)?;
+    wanted.answer(api, api.dispatch.watch_turn(tenant, turn, wanted.after), || no_turn(text))
+}
+
+/// What a caller wants to see.
+struct Wanted {
+    /// What follows the event of this number.
+    after: Option<u64>,
+    /// The lines of the agent's own protocol, too.
+    raw: bool,
+}
+
+impl Wanted {
+    fn read(headers: &HeaderMap, query: Option<&str>) -> Result<Self, ApiError> {
+        let raw = wants_raw(query)?;
+        Ok(Self { after: after(headers, query)?, raw })
+    }
+
+    fn answer(
+        &self,
+        api: &Api,
+        watched: Result<Observer, WatchError>,
+        unknown: impl FnOnce() -> ApiError,
+    ) -> Result<Response<Body>, ApiError> {
+        match watched {
+            Ok(observer) => Ok(watching(if self.raw { observer.with_raw() } else { observer }, api.config.heartbeat)),
+            Err(WatchError::Unknown) => Err(unknown()),
+            Err(error @ WatchError::Future { .. }) => Err(future(&error)),
+        }
     }
 }
 
