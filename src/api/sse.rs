@@ -1,4 +1,4 @@
-//! A turn's events as server-sent events, with a heartbeat while it is quiet.
+//! Answers that are server-sent events; and a turn's events as such, with a heartbeat while it is quiet.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use hyper::Response;
 use hyper::body::Frame;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::time::{Instant, Sleep};
 
 use super::openai::Answering;
@@ -19,6 +21,17 @@ const ROOM_BYTES: usize = 512;
 
 /// Events that are there already go out in one frame, up to this many bytes.
 const FRAME_BYTES: usize = 16 << 10;
+
+/// An answer of server-sent events that nobody on the way keeps or holds back.
+pub(super) fn response(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    // nginx holds streams back without it.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
 
 /// The body of a streamed answer. Dropping it, as hyper does when the client leaves, drops the reader.
 pub(super) fn body(answering: Answering, reader: EventReader, listener: Option<Observer>, heartbeat: Duration) -> Body {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use dashmap::DashMap;
 use tokio::sync::watch;
 
-use super::observer::Observer;
+use super::observer::{Observer, Slots};
 use crate::driver::RawWanted;
 use crate::protocol::{EventKind, Logged, SessionKey, TenantId, TurnId};
 use crate::store::{EventStore, StoreError, TurnQuery, TurnRecord};
@@ -54,6 +54,8 @@ pub(super) struct Log {
     /// The number of the last event; and whether none follows any more.
     progress: watch::Sender<Progress>,
     listeners: watch::Sender<usize>,
+    /// When they look.
+    pub(super) slots: Slots,
     /// Who wants the agent's own lines, too.
     pub(super) raw: RawWanted,
 }
@@ -306,6 +308,7 @@ impl Log {
             state: Mutex::new(LogState { events: VecDeque::new(), turns: VecDeque::new() }),
             progress: watch::Sender::new(Progress { last, over: false }),
             listeners: watch::Sender::new(0),
+            slots: Slots::default(),
             raw: RawWanted::default(),
         }
     }

@@ -1,8 +1,13 @@
 //! Somebody who watches a session or a turn at their own pace.
+//!
+//! A turn that many watch is not to run slower for it. So while a session's events come, those who watch it look one after
+//! the other, each at a time of its own that [`Slots`] gives out; who only catches up holds up no turn, and need not wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::journal::{Log, Progress};
 use crate::protocol::{EventKind, Logged, TurnId};
@@ -10,6 +15,10 @@ use crate::store::EventStore;
 
 /// Events that are given at a time.
 const BATCH_MAX: usize = 256;
+
+/// How far apart those look who watch one session while it grows. A look costs the machine up to 0.1 ms, with what the
+/// watcher does about it: that is to be a few hundredths of the time. Six still see an event before 20 ms have passed.
+const APART: Duration = Duration::from_millis(3);
 
 /// Reads a log. Being there counts as listening.
 #[derive(Debug)]
@@ -22,8 +31,10 @@ pub struct Observer {
     /// The number of the last event that was looked at.
     after: u64,
     progress: watch::Receiver<Progress>,
-    /// The number of the session's last event when this was asked last.
+    /// The number of the session's last event when this was to look last.
     grown_to: u64,
+    /// When this is to look, once that is known.
+    slot_at: Option<Instant>,
     over: bool,
     /// Wants the agent's own lines.
     raw: bool,
@@ -49,7 +60,7 @@ impl Observer {
         log.count_listener(true);
         let progress = log.progress();
         let grown_to = progress.borrow().last;
-        Self { log, store, turn, after, progress, grown_to, over: false, raw: false, listens: true }
+        Self { log, store, turn, after, progress, grown_to, slot_at: None, over: false, raw: false, listens: true }
     }
 
     /// Does not count as one who could answer a question.
@@ -70,33 +81,50 @@ impl Observer {
     }
 
     /// What comes next, as soon as there is something; none when nothing follows: the turn has ended, or the session was
-    /// forgotten.
+    /// forgotten. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Seen> {
+        while let Some(last) = self.news().await {
+            let seen = self.read(last).await;
+            if seen.is_some() {
+                return seen;
+            }
+        }
+        None
+    }
+
+    /// The same for one of many: while the session grows, all who ask this way get something one after the other. The
+    /// first gets it at once, and nobody waits longer than 3 ms for each who watches.
+    pub async fn next_in_turn(&mut self) -> Option<Seen> {
+        while let Some(last) = self.news().await {
+            if std::mem::replace(&mut self.grown_to, last) != last && self.slot_at.is_none() {
+                self.slot_at = Some(self.log.slots.next(self.log.listeners()));
+            }
+            if let Some(slot_at) = self.slot_at {
+                sleep_until(slot_at).await;
+                self.slot_at = None;
+            }
+            let last = self.progress.borrow().last;
+            let seen = self.read(last).await;
+            if seen.is_some() {
+                return seen;
+            }
+        }
+        None
+    }
+
+    /// Waits until something has happened that was not looked at. Says the number of the last event; none when nothing
+    /// follows.
+    async fn news(&mut self) -> Option<u64> {
         while !self.over {
             let progress = *self.progress.borrow_and_update();
             if progress.last > self.after {
-                let seen = self.read(progress.last).await;
-                if seen.is_some() {
-                    return seen;
-                }
-                continue;
+                return Some(progress.last);
             }
             if progress.over || self.progress.changed().await.is_err() {
                 self.over = true;
             }
         }
         None
-    }
-
-    /// Whether anything has happened in the session since this was asked last.
-    pub fn is_growing(&mut self) -> bool {
-        let last = self.progress.borrow().last;
-        std::mem::replace(&mut self.grown_to, last) != last
-    }
-
-    /// How many listen to the session.
-    pub fn listeners(&self) -> usize {
-        self.log.listeners()
     }
 
     async fn read(&mut self, last: u64) -> Option<Seen> {
@@ -152,5 +180,25 @@ impl Drop for Observer {
         if self.raw {
             self.log.raw.count(false);
         }
+    }
+}
+
+/// When those look who watch a session that grows.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    /// The last slot that was given out. Observers are tasks of their own, and none of them is there for the others: so a
+    /// lock, held for a comparison.
+    last: Mutex<Option<Instant>>,
+}
+
+impl Slots {
+    /// The next slot. One of `listeners` waits for no more than all of them: some that had a slot may have left.
+    fn next(&self, listeners: usize) -> Instant {
+        let now = Instant::now();
+        let farthest = now + APART.saturating_mul(u32::try_from(listeners).unwrap_or(u32::MAX));
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = last.map_or(now, |last| (last + APART).clamp(now, farthest));
+        *last = Some(slot);
+        slot
     }
 }

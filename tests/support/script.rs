@@ -22,6 +22,7 @@
 //! | `::ask NAME {json}` | no | yes | a tool call that needs permission (`can_use_tool`); then says what the answer was |
 //! | `::subagent TEXT` | no | yes | output of a subagent (`parent_tool_use_id` set), which is not part of the answer |
 //! | `::retry CODE` | no | yes | an `api_retry` event |
+//! | `::long BYTES` | no | yes | that much text, in deltas as `::chunk` says |
 //! | `::final TEXT` | no | yes | the finished message and the result say TEXT, whatever the deltas said |
 //! | `::unstreamed TEXT` | no | yes | TEXT is in the finished message and the result, but in no delta |
 //! | `::no-partial` | no | yes | no `stream_event` lines from here on in this turn |
@@ -117,6 +118,8 @@ pub enum AgentStep {
     Subagent(String),
     /// `::retry`
     Retry(u16),
+    /// `::long`, in bytes.
+    Long(usize),
     /// `::final`
     Final(String),
     /// `::unstreamed`
@@ -278,6 +281,7 @@ fn agent_step(word: &str, read: &Argument<'_>) -> Result<AgentStep, ScriptError>
         "ask" => AgentStep::Ask(read.call()?),
         "subagent" => AgentStep::Subagent(read.text()),
         "retry" => AgentStep::Retry(read.code()?),
+        "long" => AgentStep::Long(read.bytes()?),
         "final" => AgentStep::Final(read.text()),
         "unstreamed" => AgentStep::Unstreamed(read.text()),
         "no-partial" => AgentStep::NoPartial,

@@ -11,7 +11,7 @@ use crate::api::body;
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
 use crate::dispatch::Interrupted;
-use crate::protocol::TenantId;
+use crate::protocol::{TenantId, TurnId};
 
 /// How long an abort waits for the turn's end before it answers `pending`. claude ends one in tens of milliseconds.
 pub(super) const ABORT_WAIT: Duration = Duration::from_secs(5);
@@ -46,14 +46,19 @@ pub(in crate::api) async fn abort(api: &Api, tenant: TenantId, bytes: &[u8]) -> 
             return Err(ApiError::field("session", "missing_field", "name a `session` or a `turn` to abort"));
         }
     };
-    let (status, turn) = match outcome {
-        Interrupted::Confirmed(turn) => ("confirmed", turn),
-        Interrupted::Pending(turn) => ("pending", turn),
-        Interrupted::NoTurn => {
-            return Err(ApiError::not_found("no_active_turn", "there is no such turn running or waiting"));
-        }
+    let Some((status, turn)) = stopped(outcome) else {
+        return Err(ApiError::not_found("no_active_turn", "there is no such turn running or waiting"));
     };
     Ok(json(StatusCode::OK, &Aborted { object: "chat.abort", status, turn: turn.to_string() }))
+}
+
+/// How far an interrupt has come, in the API's words, and with which turn; none when no turn was there.
+pub(super) fn stopped(outcome: Interrupted) -> Option<(&'static str, TurnId)> {
+    match outcome {
+        Interrupted::Confirmed(turn) => Some(("confirmed", turn)),
+        Interrupted::Pending(turn) => Some(("pending", turn)),
+        Interrupted::NoTurn => None,
+    }
 }
 
 /// Takes a session's thread away; its next turn begins a new one.

@@ -19,13 +19,15 @@ pub(in crate::api) struct EventOut<'a> {
     turn: String,
     /// Milliseconds since 1970.
     at: u64,
+    #[serde(rename = "type")]
+    name: &'static str,
     #[serde(flatten)]
     kind: KindOut<'a>,
 }
 
-/// What happened.
+/// What happened; which of these it is, its name says.
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(untagged)]
 enum KindOut<'a> {
     TurnWaiting {
         reason: WaitReason,
@@ -103,7 +105,7 @@ enum KindOut<'a> {
         to: &'a str,
         recalled: usize,
     },
-    TextMismatch,
+    TextMismatch {},
     /// A line of the agent's own protocol.
     Raw {
         line: &'a str,
@@ -166,38 +168,14 @@ impl<'a> EventOut<'a> {
     /// The event as it is shown.
     pub(in crate::api) fn of(logged: &'a Logged) -> Self {
         let event = &logged.event;
-        Self { seq: event.seq, turn: event.turn.to_string(), at: millis(logged.at), kind: KindOut::of(&event.kind) }
+        let kind = KindOut::of(&event.kind);
+        let (turn, at) = (event.turn.to_string(), millis(logged.at));
+        Self { seq: event.seq, turn, at, name: kind.name(), kind }
     }
 
-    /// The event's name.
+    /// The event's name, its `type`.
     pub(in crate::api) fn name(&self) -> &'static str {
-        match self.kind {
-            KindOut::TurnWaiting { .. } => "turn_waiting",
-            KindOut::TurnStarted { .. } => "turn_started",
-            KindOut::UserText { .. } => "user_text",
-            KindOut::TextDelta { .. } => "text_delta",
-            KindOut::ReasoningDelta { .. } => "reasoning_delta",
-            KindOut::AssistantText { .. } => "assistant_text",
-            KindOut::Reasoning { .. } => "reasoning",
-            KindOut::ToolUse { .. } => "tool_use",
-            KindOut::ToolResult { .. } => "tool_result",
-            KindOut::Subagent { .. } => "subagent",
-            KindOut::Retry { .. } => "retry",
-            KindOut::PermissionDenied { .. } => "permission_denied",
-            KindOut::PermissionAsked { .. } => "permission_asked",
-            KindOut::PermissionAnswered { .. } => "permission_answered",
-            KindOut::Steered { .. } => "steered",
-            KindOut::SteerConsumed { .. } => "steer_consumed",
-            KindOut::SteerDropped { .. } => "steer_dropped",
-            KindOut::FileChange { .. } => "file_change",
-            KindOut::ContextLost { .. } => "context_lost",
-            KindOut::Raw { .. } => "raw",
-            KindOut::TextMismatch => "text_mismatch",
-            KindOut::Usage(_) => "usage",
-            KindOut::TurnCompleted { .. } => "turn_completed",
-            KindOut::TurnInterrupted { .. } => "turn_interrupted",
-            KindOut::Error { .. } => "error",
-        }
+        self.name
     }
 }
 
@@ -235,7 +213,7 @@ impl<'a> KindOut<'a> {
             EventKind::ContextLost { from, to, recalled } => {
                 Self::ContextLost { from: from.as_str(), to: to.as_str(), recalled: *recalled }
             }
-            EventKind::TextMismatch => Self::TextMismatch,
+            EventKind::TextMismatch => Self::TextMismatch {},
             EventKind::Raw(line) => Self::Raw { line },
             EventKind::Usage(usage) => Self::Usage(usage.into()),
             EventKind::Ended(TurnEnding::Completed { text, finish, .. }) => {
@@ -248,6 +226,36 @@ impl<'a> KindOut<'a> {
                 let code = ApiError::of_ending(ending).map(|error| error.body().error.code.to_owned());
                 Self::Error { code: code.unwrap_or_default(), message: &error.message }
             }
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::TurnWaiting { .. } => "turn_waiting",
+            Self::TurnStarted { .. } => "turn_started",
+            Self::UserText { .. } => "user_text",
+            Self::TextDelta { .. } => "text_delta",
+            Self::ReasoningDelta { .. } => "reasoning_delta",
+            Self::AssistantText { .. } => "assistant_text",
+            Self::Reasoning { .. } => "reasoning",
+            Self::ToolUse { .. } => "tool_use",
+            Self::ToolResult { .. } => "tool_result",
+            Self::Subagent { .. } => "subagent",
+            Self::Retry { .. } => "retry",
+            Self::PermissionDenied { .. } => "permission_denied",
+            Self::PermissionAsked { .. } => "permission_asked",
+            Self::PermissionAnswered { .. } => "permission_answered",
+            Self::Steered { .. } => "steered",
+            Self::SteerConsumed { .. } => "steer_consumed",
+            Self::SteerDropped { .. } => "steer_dropped",
+            Self::FileChange { .. } => "file_change",
+            Self::ContextLost { .. } => "context_lost",
+            Self::Raw { .. } => "raw",
+            Self::TextMismatch {} => "text_mismatch",
+            Self::Usage(_) => "usage",
+            Self::TurnCompleted { .. } => "turn_completed",
+            Self::TurnInterrupted { .. } => "turn_interrupted",
+            Self::Error { .. } => "error",
         }
     }
 }

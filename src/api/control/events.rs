@@ -8,7 +8,6 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -17,15 +16,12 @@ use super::sessions::{key, no_session};
 use super::turns::{no_turn, turn_id};
 use crate::api::respond::{ApiError, Body};
 use crate::api::router::Api;
+use crate::api::sse;
 use crate::dispatch::{Logged, Observer, Seen, WatchError};
 use crate::protocol::TenantId;
 
-/// What an observer gets at most so often.
-const PACE: Duration = Duration::from_millis(20);
-
-/// Many may watch a turn, which is not to run slower for it: while it goes on, all of its observers together get
-/// something at most so often.
-const PACE_OF_ALL: Duration = Duration::from_micros(1_500);
+/// How long an observer rests after it got something. What has happened meanwhile comes in one piece.
+const REST: Duration = Duration::from_millis(20);
 
 /// Room for an event as it is shown, in bytes: what a delta takes.
 const SHOWN_BYTES: usize = 192;
@@ -39,13 +35,8 @@ pub(in crate::api) fn of_session(
     text: &str,
 ) -> Result<Response<Body>, ApiError> {
     let key = key(tenant, text)?;
-    let raw = wants_raw(query)?;
-    match api.dispatch.watch(&key, after(headers, query)?) {
-        Ok(observer) => Ok(watching(if raw { observer.with_raw() } else { observer }, api.config.heartbeat)),
-        Err(WatchError::Unknown) => Err(no_session(text)),
-        Err(WatchError::Store(error)) => Err(error.into()),
-        Err(error @ WatchError::Future { .. }) => Err(future(&error)),
-    }
+    let wanted = Wanted::read(headers, query)?;
+    wanted.answer(api, api.dispatch.watch(&key, wanted.after), || no_session(text))
 }
 
 /// Watches a turn: from the event after `Last-Event-ID` on, or from its beginning; to its end.
@@ -56,12 +47,37 @@ pub(in crate::api) fn of_turn(
     query: Option<&str>,
     text: &str,
 ) -> Result<Response<Body>, ApiError> {
-    let raw = wants_raw(query)?;
-    match api.dispatch.watch_turn(tenant, turn_id(text)?, after(headers, query)?) {
-        Ok(observer) => Ok(watching(if raw { observer.with_raw() } else { observer }, api.config.heartbeat)),
-        Err(WatchError::Unknown) => Err(no_turn(text)),
-        Err(WatchError::Store(error)) => Err(error.into()),
-        Err(error @ WatchError::Future { .. }) => Err(future(&error)),
+    let turn = turn_id(text)?;
+    let wanted = Wanted::read(headers, query)?;
+    wanted.answer(api, api.dispatch.watch_turn(tenant, turn, wanted.after), || no_turn(text))
+}
+
+/// What a caller wants to see.
+struct Wanted {
+    /// What follows the event of this number.
+    after: Option<u64>,
+    /// The lines of the agent's own protocol, too.
+    raw: bool,
+}
+
+impl Wanted {
+    fn read(headers: &HeaderMap, query: Option<&str>) -> Result<Self, ApiError> {
+        let raw = wants_raw(query)?;
+        Ok(Self { after: after(headers, query)?, raw })
+    }
+
+    fn answer(
+        &self,
+        api: &Api,
+        watched: Result<Observer, WatchError>,
+        unknown: impl FnOnce() -> ApiError,
+    ) -> Result<Response<Body>, ApiError> {
+        match watched {
+            Ok(observer) => Ok(watching(if self.raw { observer.with_raw() } else { observer }, api.config.heartbeat)),
+            Err(WatchError::Unknown) => Err(unknown()),
+            Err(WatchError::Store(error)) => Err(error.into()),
+            Err(error @ WatchError::Future { .. }) => Err(future(&error)),
+        }
     }
 }
 
@@ -97,23 +113,18 @@ fn future(error: &WatchError) -> ApiError {
 struct Watching {
     observer: Observer,
     heartbeat: Duration,
-    next_at: Option<Instant>,
+    /// Until when it rests. None before it got anything.
+    rests_until: Option<Instant>,
     over: bool,
 }
 
 fn watching(observer: Observer, heartbeat: Duration) -> Response<Body> {
-    let state = Watching { observer, heartbeat, next_at: None, over: false };
+    let state = Watching { observer, heartbeat, rests_until: None, over: false };
     let frames = stream::unfold(state, |mut state| async move {
         let bytes = state.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(bytes)), state))
     });
-    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    // nginx holds streams back without it.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
+    sse::response(StreamBody::new(frames).boxed_unsync())
 }
 
 impl Watching {
@@ -121,13 +132,13 @@ impl Watching {
         if self.over {
             return None;
         }
-        let Some(next_at) = self.next_at.replace(Instant::now()) else {
+        let Some(rests_until) = self.rests_until.replace(Instant::now()) else {
             // At once, so that the caller knows that it is heard.
             return Some(Bytes::from_static(b": watching\n\n"));
         };
-        sleep_until(next_at).await;
-        let seen = timeout(self.heartbeat, self.observer.next()).await;
-        self.next_at = Some(Instant::now() + self.pace());
+        sleep_until(rests_until).await;
+        let seen = timeout(self.heartbeat, self.observer.next_in_turn()).await;
+        self.rests_until = Some(Instant::now() + REST);
         Some(match seen {
             Err(_) => Bytes::from_static(b": quiet\n\n"),
             Ok(Some(Seen::Events(events))) => match &*events {
@@ -142,15 +153,6 @@ impl Watching {
                 Bytes::from_static(b"event: over\ndata: {\"type\":\"over\"}\n\n")
             }
         })
-    }
-
-    /// How long this observer rests. Whoever only catches up holds up no turn.
-    fn pace(&mut self) -> Duration {
-        if !self.observer.is_growing() {
-            return PACE;
-        }
-        let all = u32::try_from(self.observer.listeners()).unwrap_or(u32::MAX);
-        PACE.max(PACE_OF_ALL.saturating_mul(all))
     }
 }
 

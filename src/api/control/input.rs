@@ -4,12 +4,12 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::abort::ABORT_WAIT;
+use super::abort::{ABORT_WAIT, stopped};
 use super::act::On;
 use crate::api::identity::{self, Identity, Isolation};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::{body, tags};
-use crate::dispatch::{Act, Acted, Interrupted, Refused, Status};
+use crate::dispatch::{Act, Acted, Refused, Status};
 use crate::protocol::TurnRequest;
 
 #[derive(Deserialize)]
@@ -99,11 +99,8 @@ pub(super) async fn interrupt(on: On<'_>) -> Result<Response<Body>, ApiError> {
         status: &'static str,
         turn: String,
     }
-    let (status, turn) = match on.api.dispatch.interrupt(&on.key, None, ABORT_WAIT).await {
-        Interrupted::Confirmed(turn) => ("confirmed", turn),
-        Interrupted::Pending(turn) => ("pending", turn),
-        Interrupted::NoTurn => return Err(Refused::NoActiveTurn.into()),
-    };
+    let outcome = on.api.dispatch.interrupt(&on.key, None, ABORT_WAIT).await;
+    let (status, turn) = stopped(outcome).ok_or(Refused::NoActiveTurn)?;
     let (session, turn) = (on.key.to_string(), turn.to_string());
     Ok(json(StatusCode::OK, &Stopped { object: "session.interrupted", session, status, turn }))
 }

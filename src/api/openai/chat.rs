@@ -1,7 +1,7 @@
 //! `POST /v1/chat/completions`.
 
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 
 use super::answer::Answering;
@@ -131,13 +131,7 @@ fn read(headers: &HeaderMap, bytes: &[u8]) -> Result<Asked, ApiError> {
 }
 
 fn stream(api: &Api, answering: Answering, reader: EventReader, listener: Option<Observer>) -> Response<Body> {
-    let mut response = Response::new(sse::body(answering, reader, listener, api.config.heartbeat));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    // nginx holds streams back without it.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
+    sse::response(sse::body(answering, reader, listener, api.config.heartbeat))
 }
 
 /// Waits for the end, however long it takes. A client that leaves meanwhile ends this future, and with it the reader.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::protocol::{BackendSpec, ErrorKind, Permission, TurnError};
+use crate::driver::OpenRequest;
+use crate::protocol::{BackendSpec, ErrorKind, Permission, ThreadId, ThreadOrigin, TurnError};
 
 /// Wait before the next try when the service is asked too often and nobody knows how long that lasts.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(30);
@@ -34,6 +35,16 @@ pub(in crate::driver) fn of_words(said: &str, spec: &BackendSpec) -> Option<Turn
 /// wrote down anything that was said.
 pub(in crate::driver) fn is_thread_taken(said: &str) -> bool {
     said.contains("Error: Session ID ") && said.contains("is already in use")
+}
+
+/// Gives a new thread another id, when claude says that its own is taken. False for a thread that was there before.
+pub(in crate::driver) fn take_another_id(request: &mut OpenRequest) -> bool {
+    let is_new = matches!(request.origin, ThreadOrigin::New(_));
+    if is_new {
+        // Nothing that anybody was told is lost by it; the turn says which it is when it begins.
+        request.origin = ThreadOrigin::New(ThreadId::generate());
+    }
+    is_new
 }
 
 /// A status of the model's service.

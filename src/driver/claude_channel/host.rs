@@ -19,11 +19,12 @@ use super::start::{Look, Start};
 use super::transcript::Tail;
 use super::{ClaudeChannel, launch};
 use crate::channel::{ChannelEvent, HookCall, Member};
+use crate::driver::claude::failure::take_another_id;
 use crate::driver::{Answer, Command, CommandKind, DriverEvent, OpenRequest, RawWanted};
 use crate::process::{
     Child, ChildSignal, Fifo, FileWatch, Line, LineError, LineReader, Redactor, SpawnRequest, StopLadder, Terminal,
 };
-use crate::protocol::{DriverEnd, ErrorKind, ThreadId, ThreadOrigin, TurnError};
+use crate::protocol::{DriverEnd, ErrorKind, TurnError};
 use crate::wire::claude_hooks::{Decision, HookInput, PermissionOutput};
 
 /// Longest line of claude's log that is looked at, in bytes. It quotes prompts and answers; ours are short.
@@ -53,9 +54,7 @@ pub(in crate::driver) async fn run(
 ) -> End {
     // Boxed: what attends to a process is large, and would lie in the task twice.
     let (end, id_is_taken) = Box::pin(attend(driver, &request, commands, events)).await;
-    if id_is_taken && matches!(request.origin, ThreadOrigin::New(_)) {
-        // Nothing that anybody was told is lost by another id; the turn says which it is when it begins.
-        request.origin = ThreadOrigin::New(ThreadId::generate());
+    if id_is_taken && take_another_id(&mut request) {
         return Box::pin(attend(driver, &request, commands, events)).await.0;
     }
     end

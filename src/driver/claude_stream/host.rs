@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::exchange::Exchange;
 use super::{ClaudeStream, launch};
-use crate::driver::claude::failure::is_thread_taken;
+use crate::driver::claude::failure::{is_thread_taken, take_another_id};
 use crate::driver::{Command, CommandKind, DriverEvent, OpenRequest, RawWanted};
 use crate::process::{
     Child, ChildSignal, Line, LineError, LineReader, Redactor, SpawnRequest, StderrTail, StopLadder, Supervisor,
 };
-use crate::protocol::{DriverEnd, ErrorKind, Limits, ThreadId, ThreadOrigin, TurnError};
+use crate::protocol::{DriverEnd, ErrorKind, Limits, TurnError};
 
 /// How much of claude's stderr is kept for error texts, in bytes.
 const TAIL_BYTES: usize = 4 << 10;
@@ -30,9 +30,7 @@ pub(in crate::driver) async fn run(
     events: &mpsc::Sender<DriverEvent>,
 ) -> DriverEnd {
     let (end, is_taken) = attend(driver, &request, commands, events).await;
-    if is_taken && matches!(request.origin, ThreadOrigin::New(_)) {
-        // Nothing that anybody was told is lost by another id; the turn says which it is when it begins.
-        request.origin = ThreadOrigin::New(ThreadId::generate());
+    if is_taken && take_another_id(&mut request) {
         return attend(driver, &request, commands, events).await.0;
     }
     end

@@ -1,4 +1,9 @@
-//! The journal by itself: numbers, observers, the budget.
+//! The journal by itself: numbers, observers and their slots, the budget.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
 
 use std::sync::Arc;
 
@@ -152,4 +157,57 @@ async fn whoever_watches_is_counted() {
     assert_eq!((*listeners.borrow(), of_the_turn.is_ok()), (2, true));
     drop((observer, of_the_turn));
     assert_eq!(*listeners.borrow(), 0);
+}
+
+/// After how many milliseconds each gets something, when an event is written while they wait.
+async fn waits(observers: &mut [Observer], talk: &mut Talk) -> Vec<u128> {
+    let begun = Instant::now();
+    let looks = observers.iter_mut().map(|observer| async move {
+        assert!(observer.next_in_turn().await.is_some());
+        begun.elapsed().as_millis()
+    });
+    tokio::join!(join_all(looks), async { talk.say("something") }).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_watch_a_session_that_grows_look_one_after_the_other() {
+    let journal = journal(1 << 20);
+    let mut talk = Talk::new(&journal, "a");
+    let mut observers: Vec<_> = (0..4).map(|_| journal.watch(&key("a"), 0, None).unwrap()).collect();
+    assert_eq!(waits(&mut observers, &mut talk).await, [0, 3, 6, 9], "the first at once");
+    assert_eq!(waits(&mut observers, &mut talk).await, [3, 6, 9, 12], "the last slot was now");
+    tokio::time::advance(Duration::from_millis(20)).await;
+    assert_eq!(waits(&mut observers[..1], &mut talk).await, [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_only_catches_up_takes_no_slot() {
+    let journal = journal(1 << 20);
+    let mut talk = Talk::new(&journal, "a");
+    let mut at_the_tip = [journal.watch(&key("a"), 0, None).unwrap()];
+    (0..600).for_each(|_| talk.say("something"));
+    assert_eq!(waits(&mut at_the_tip, &mut talk).await, [0]);
+    let mut behind = journal.watch(&key("a"), 0, Some(0)).unwrap();
+    let begun = Instant::now();
+    for first in [1, 257, 513] {
+        let Some(Seen::Events(events)) = behind.next_in_turn().await else { panic!("nothing from {first} on") };
+        assert_eq!((events[0].seq, begun.elapsed()), (first, Duration::ZERO));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_is_kept_over_a_heartbeat_and_those_of_observers_who_left_do_not_count() {
+    let journal = journal(1 << 20);
+    let mut talk = Talk::new(&journal, "a");
+    let mut observers: Vec<_> = (0..9).map(|_| journal.watch(&key("a"), 0, None).unwrap()).collect();
+    talk.say("something");
+    let begun = Instant::now();
+    let heartbeat = Duration::from_millis(1);
+    let heard = join_all(observers.iter_mut().map(|observer| timeout(heartbeat, observer.next_in_turn()))).await;
+    assert_eq!(heard.iter().filter(|heard| heard.is_ok()).count(), 1);
+    observers.truncate(2);
+    observers[1].next_in_turn().await;
+    assert_eq!(begun.elapsed().as_millis(), 3, "it has the slot that it had");
+    // Seven more were given out.
+    assert_eq!(waits(&mut observers[..1], &mut talk).await, [6], "for two who watch");
 }

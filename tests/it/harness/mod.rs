@@ -16,6 +16,7 @@ mod watch;
 pub(crate) use agents::{Claude, stand_in};
 pub(crate) use client::{Client, Reply, Stream, ask, content};
 pub(crate) use daemon::{Daemon, DaemonBuilder, channel_memory};
+pub(crate) use gate::Gate;
 pub(crate) use openclaw::Recorded;
 pub(crate) use processes::{Fifo, agents_of, all_gone, guard_of};
 pub(crate) use transcripts::Transcripts;

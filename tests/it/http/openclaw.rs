@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Recorded, gone};
+use crate::harness::{Daemon, Gate, Recorded, gone};
 
 const ID: &str = "4dba8afd-450d-40a3-8815-d7b78dff034f";
 const KEY: &str = "ops::4dba8afd-450d-40a3-8815-d7b78dff034f";
@@ -211,19 +211,24 @@ async fn what_is_not_supported_says_what_to_configure() {
 /// The session of the retries, whose last message is the user's or a note of OpenClaw's about it.
 const RETRIED: &str = "9c0b0a5e-0000-4000-8000-000000000001";
 
-#[tokio::test]
-async fn a_retry_joins_the_turn_that_still_runs() {
-    let daemon = daemon().await;
-    let gate = daemon.gate("gate");
+/// A turn that its reader has left while the agent is held: its id, and OpenClaw's retry of it.
+async fn lost(daemon: &Daemon, gate: &Gate) -> (String, Recorded) {
     let script = format!("::say one\n{}\n::say two", gate.hold());
-    let first = Recorded::load(&daemon, "affinity-turn1").of_session(RETRIED, Some(0)).replace("hello", &script);
-    let mut lost = first.stream(&daemon).await;
+    let recorded = |name| Recorded::load(daemon, name).of_session(RETRIED, Some(0)).replace("hello", &script);
+    let mut lost = recorded("affinity-turn1").stream(daemon).await;
     lost.first_text().await;
     let turn = lost.header("x-turnmux-turn").unwrap().to_owned();
     drop(lost);
     daemon.logged("the reader of a turn has left", 1).await;
+    (turn, recorded("idle-retry"))
+}
 
-    let retry = Recorded::load(&daemon, "idle-retry").of_session(RETRIED, Some(0)).replace("hello", &script);
+#[tokio::test]
+async fn a_retry_joins_the_turn_that_still_runs() {
+    let daemon = daemon().await;
+    let gate = daemon.gate("gate");
+    let (turn, retry) = lost(&daemon, &gate).await;
+
     let mut again = retry.stream(&daemon).await;
     assert_eq!((again.header("x-turnmux-turn"), again.header("x-turnmux-joined")), (Some(&*turn), Some("true")));
     assert_eq!(again.first_text().await, "one");
@@ -236,17 +241,10 @@ async fn a_retry_joins_the_turn_that_still_runs() {
 async fn a_retry_gets_the_answer_that_nobody_read() {
     let daemon = daemon().await;
     let gate = daemon.gate("gate");
-    let script = format!("::say one\n{}\n::say two", gate.hold());
-    let first = Recorded::load(&daemon, "affinity-turn1").of_session(RETRIED, Some(0)).replace("hello", &script);
-    let mut lost = first.stream(&daemon).await;
-    lost.first_text().await;
-    let path = format!("/v1/turns/{}/events", lost.header("x-turnmux-turn").unwrap());
-    drop(lost);
-    daemon.logged("the reader of a turn has left", 1).await;
+    let (turn, retry) = lost(&daemon, &gate).await;
     gate.open();
-    daemon.client.watch(&path).await.until("turn_completed").await;
+    daemon.client.watch(&format!("/v1/turns/{turn}/events")).await.until("turn_completed").await;
 
-    let retry = Recorded::load(&daemon, "idle-retry").of_session(RETRIED, Some(0)).replace("hello", &script);
     let again = retry.stream(&daemon).await;
     assert_eq!(again.header("x-turnmux-joined"), Some("true"));
     drop(again);

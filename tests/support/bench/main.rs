@@ -114,7 +114,7 @@ const FULL: Counts = Counts {
     stored_turns: 2_000,
     kept_s: 10,
     relay_rounds: 8,
-    observed_turns: 15,
+    observed_turns: 41,
     streams_s: 30,
     interrupted_turns: 40,
     sidecar_runs: 50,

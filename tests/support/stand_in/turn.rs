@@ -195,6 +195,7 @@ impl<'a> Turn<'a> {
                 ))?;
             }
             AgentStep::Retry(code) => result::write_retry(*code, None, self.output)?,
+            AgentStep::Long(bytes) => self.say(&"x".repeat(*bytes), self.chunk)?,
             AgentStep::Final(text) => self.messages.replace(text, self.output)?,
             AgentStep::Unstreamed(text) => self.messages.add_unstreamed(text, self.output)?,
             AgentStep::NoPartial => self.output.partial = false,
