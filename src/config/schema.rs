@@ -193,7 +193,8 @@ struct LimitKeys {
     /// One request body: bytes, or a size such as `64MiB`; 1 KiB to 1 GiB. Default: `64MiB`.
     #[serde(deserialize_with = "size")]
     body_bytes: usize,
-    /// Events of all sessions that are kept for those who watch, about: bytes, or a size; 1 MiB to 64 GiB. Default: `32MiB`.
+    /// Events of all sessions that stand ready in memory for those who watch, about (with `store.ephemeral`: all that is kept):
+    /// bytes, or a size; 1 MiB to 64 GiB. Default: `32MiB`.
     #[serde(deserialize_with = "size")]
     events_bytes: usize,
 }

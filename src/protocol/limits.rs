@@ -31,7 +31,7 @@ pub struct Limits {
     pub line_bytes: usize,
     /// One request body, in bytes.
     pub body_bytes: usize,
-    /// Events of all sessions that are kept for those who watch, in bytes, about.
+    /// Events of all sessions that stand ready in memory for those who watch, in bytes, about; with nothing kept on disk, all.
     pub events_bytes: usize,
 }
 
