@@ -164,11 +164,9 @@ async fn observe_all(sockets: Vec<TcpStream>, ready: &SyncSender<()>, ended: &Sy
     // They take turns with one buffer, on one thread: a lock for the compiler.
     let buffer = Arc::new(Mutex::new(vec![0; READ_BYTES]));
     let mut all = JoinSet::new();
-    for socket in sockets.into_iter().map(Socket::from_std) {
-        // One that cannot be read is missed by whoever waits for it.
-        if let Ok(socket) = socket {
-            all.spawn(observe(socket, buffer.clone(), ended.clone()));
-        }
+    // One that cannot be read is missed by whoever waits for it.
+    for socket in sockets.into_iter().filter_map(|socket| Socket::from_std(socket).ok()) {
+        all.spawn(observe(socket, buffer.clone(), ended.clone()));
     }
     tokio::task::yield_now().await;
     // Nobody waits any more when the bench has given up.
