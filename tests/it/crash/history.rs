@@ -133,7 +133,10 @@ pub(super) struct Kept {
 pub(super) enum Entry {
     Event(Event),
     /// Events of these numbers are not kept.
-    Missed { from: u64, to: u64 },
+    Missed {
+        from: u64,
+        to: u64,
+    },
 }
 
 /// A turn as the API shows it.

@@ -18,7 +18,8 @@ use super::{collect, watchers};
 use crate::harness::{Daemon, DaemonBuilder, within};
 
 /// Few places, so that sessions take each other's; and nobody waits long for a daemon that goes down in order.
-const CONFIG: &str = "[sessions]\nmax_live = 2\nlinger = \"2s\"\n[server]\nshutdown_grace = \"20ms\"\n[limits]\nstop_eof = \"20ms\"";
+const CONFIG: &str =
+    "[sessions]\nmax_live = 2\nlinger = \"2s\"\n[server]\nshutdown_grace = \"20ms\"\n[limits]\nstop_eof = \"20ms\"";
 
 /// How many talk.
 const CLIENTS: u64 = 6;
@@ -60,6 +61,11 @@ pub(super) async fn play(rounds: &Rounds) -> History {
     lives.read(&world).await
 }
 
+/// Nothing but warnings, which cost no time, unless somebody looks for something.
+fn log_level() -> String {
+    std::env::var("TURNMUX_CRASH_LOG").unwrap_or_else(|_| "warn".to_owned())
+}
+
 struct Lives<'a> {
     rounds: &'a Rounds,
     scratch: Arc<TempDir>,
@@ -74,7 +80,7 @@ impl<'a> Lives<'a> {
 
     fn next(&mut self) -> DaemonBuilder {
         self.life += 1;
-        let builder = Daemon::stand_in().scratch(self.scratch.clone()).config(CONFIG).env("TURNMUX_LOG", "warn");
+        let builder = Daemon::stand_in().scratch(self.scratch.clone()).config(CONFIG).env("TURNMUX_LOG", log_level());
         let builder = builder.env("STAND_IN_RUNS", format!("@SCRATCH@/{}", collect::runs_file(self.life)));
         match &self.rounds.broken {
             Some((program, fault)) => builder.program(program).env("TURNMUX_BROKEN", *fault),

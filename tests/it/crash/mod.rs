@@ -15,6 +15,7 @@
 //! | `TURNMUX_CRASH_SEED` | the first seed; a failure names its own |
 //! | `TURNMUX_CRASH_SEEDS` | how many seeds, one after the other |
 //! | `TURNMUX_CRASH_ROUNDS` | how often the daemon is killed under each |
+//! | `TURNMUX_CRASH_LOG` | what the daemons log, as `TURNMUX_LOG`; only `warn` without it |
 
 mod broken;
 mod chance;

@@ -30,7 +30,8 @@ fn about(history: &History, about: &str, out: &mut String) {
         .filter(|asked| asked.text == about || asked.turn() == Some(about))
         .map(|asked| &*asked.text)
         .collect();
-    let turns: Vec<&str> = history.asked.iter().filter(|a| texts.contains(&&*a.text)).filter_map(|a| a.turn()).collect();
+    let turns: Vec<&str> =
+        history.asked.iter().filter(|a| texts.contains(&&*a.text)).filter_map(|a| a.turn()).collect();
     for asked in history.asked.iter().filter(|asked| texts.contains(&&*asked.text)) {
         let _ = writeln!(out, "    asked  {asked:?}");
     }
@@ -39,7 +40,10 @@ fn about(history: &History, about: &str, out: &mut String) {
     }
     for entry in history.kept.values().flat_map(|kept| &kept.log) {
         let Entry::Event(event) = entry else { continue };
-        if event.turn == about || turns.contains(&&*event.turn) || texts.contains(&super::history::first_line(event.text("text"))) {
+        if event.turn == about
+            || turns.contains(&&*event.turn)
+            || texts.contains(&super::history::first_line(event.text("text")))
+        {
             let _ = writeln!(out, "    kept   {event:?}");
         }
     }

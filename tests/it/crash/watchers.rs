@@ -46,7 +46,9 @@ pub(super) async fn session(world: Arc<World>, session: &'static str) {
 /// Watches a turn to its end, or that of the daemon. Whether it saw the former.
 pub(super) async fn turn(world: &World, requests: &Requests, session: &str, turn: &str) -> bool {
     let stream = world.stamp();
-    let Some(Ok(mut answering)) = requests.events(&format!("/v1/turns/{turn}/events"), None).await else { return false };
+    let Some(Ok(mut answering)) = requests.events(&format!("/v1/turns/{turn}/events"), None).await else {
+        return false;
+    };
     while let Some(piece) = answering.piece().await {
         let Piece::Data(data) = piece else { return false };
         match Event::read(&data) {

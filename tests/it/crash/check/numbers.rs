@@ -38,7 +38,11 @@ fn log(history: &History, session: &str, kept: &Kept) -> Vec<Violation> {
                 } else if let Some((from, to)) = missed
                     && !killed_between(history, last, event)
                 {
-                    found.push(wrong(Kind::Gap, session, format!("{from} to {to} are left out, and nothing was killed")));
+                    found.push(wrong(
+                        Kind::Gap,
+                        session,
+                        format!("{from} to {to} are left out, and nothing was killed"),
+                    ));
                 }
                 (last, missed) = (Some(event), None);
             }
@@ -84,9 +88,9 @@ fn seen(history: &History) -> Vec<Violation> {
         if kept.contains_key(&key) {
             continue;
         }
-        let is_missed = missed.get(session).is_some_and(|missed| {
-            missed.iter().any(|(from, to)| (*from..=*to).contains(&event.seq))
-        });
+        let is_missed = missed
+            .get(session)
+            .is_some_and(|missed| missed.iter().any(|(from, to)| (*from..=*to).contains(&event.seq)));
         // These are shown only when they are kept.
         let is_relied_on = event.is_ending() || event.kind == "user_text";
         if is_relied_on || !is_missed {

@@ -122,7 +122,8 @@ fn accepted(history: &History, turns: &BTreeMap<&str, Turn<'_>>) -> Vec<Violatio
                 found.push(Violation { kind: Kind::AcceptedLost, about, found: what });
             }
             Some(turn) if (turn.text, turn.session) != (&*asked.text, &*asked.session) => {
-                let what = format!("asked {:?} in {}, kept {:?} in {}", asked.text, asked.session, turn.text, turn.session);
+                let what =
+                    format!("asked {:?} in {}, kept {:?} in {}", asked.text, asked.session, turn.text, turn.session);
                 found.push(Violation { kind: Kind::OtherText, about, found: what });
             }
             Some(_) => {}
