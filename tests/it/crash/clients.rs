@@ -113,7 +113,7 @@ impl ClientOf {
         asked.answer = Answer::Accepted { turn: turn.clone(), said: None, ending: None };
         self.turn = Some(turn.clone());
         let goes = self.end(asked, true);
-        if self.chance.percent(50) { watchers::turn(&self.world, &up.requests, session, &turn).await } else { goes }
+        if self.chance.percent(50) { watchers::turn(&self.world, up, session, &turn).await } else { goes }
     }
 
     async fn interrupt(&mut self, up: &Up, session: &str) -> Goes {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::history::{Entry, Event, Kept, Life, Mark, View, first_line};
 use super::requests::{Piece, Requests};
 use super::watchers;
-use super::world::{SESSIONS, World};
+use super::world::{SESSIONS, Up, World};
 use crate::harness::within;
 
 /// The name of the agents' log of one life.
@@ -17,11 +17,11 @@ pub(super) fn runs_file(life: Life) -> String {
 }
 
 /// Waits until every turn has ended.
-pub(super) async fn ended(world: &World, requests: &Requests) {
+pub(super) async fn ended(world: &World, up: &Up) {
     for session in SESSIONS {
-        for turn in turns(requests, session).await {
+        for turn in turns(&up.requests, session).await {
             if matches!(turn["status"].as_str(), Some("queued" | "in_progress")) {
-                watchers::turn(world, requests, session, turn["id"].as_str().unwrap_or_default()).await;
+                watchers::turn(world, up, session, turn["id"].as_str().unwrap_or_default()).await;
             }
         }
     }

@@ -111,7 +111,6 @@ pub(super) struct Mark {
 /// The end of a life.
 #[derive(Debug, Clone)]
 pub(super) struct Down {
-    pub(super) life: Life,
     /// By SIGKILL. Any other leaves everything in order.
     pub(super) is_kill: bool,
     /// Between these moments, in milliseconds since 1970.

@@ -101,7 +101,7 @@ impl<'a> Lives<'a> {
         let from_ms = now_ms();
         child.start_kill().expect("it is ours");
         within("the end of a daemon that was killed", child.wait()).await.expect("it is ours");
-        self.down(world, true, from_ms);
+        Self::down(world, true, from_ms);
     }
 
     /// A daemon that is killed, or ended, while clients talk to it.
@@ -124,6 +124,7 @@ impl<'a> Lives<'a> {
         let in_order = chance.percent(15);
         let mut is_kill = !in_order;
         if in_order {
+            world.leave(self.life);
             daemon.signal(Signal::SIGTERM);
             let patience = if chance.percent(50) { chance.micros(40_000) } else { Duration::from_mins(1) };
             is_kill = timeout(patience, daemon.ended()).await.is_err();
@@ -133,21 +134,21 @@ impl<'a> Lives<'a> {
             daemon.ended().await;
         }
         world.set_up(None);
-        self.down(world, is_kill, from_ms);
+        Self::down(world, is_kill, from_ms);
         within("the clients of a daemon that is gone", talking.join_all()).await
     }
 
     /// A daemon that may finish everything, and is killed when nothing is left to do: then nothing may be lost.
     async fn settle(&mut self, world: &Arc<World>, limit: Duration) {
         let mut daemon = self.start(world).await;
-        let requests = Requests::new(&daemon.client.address);
+        let up = world.up().borrow().clone().expect("it was just set");
         // What has not ended by then shows in what is kept.
-        let _ = timeout(limit, collect::ended(world, &requests)).await;
+        let _ = timeout(limit, collect::ended(world, &up)).await;
         let from_ms = now_ms();
         daemon.signal(Signal::SIGKILL);
         daemon.ended().await;
         world.set_up(None);
-        self.down(world, true, from_ms);
+        Self::down(world, true, from_ms);
     }
 
     /// What one more daemon finds, and what the agents wrote down.
@@ -160,8 +161,8 @@ impl<'a> Lives<'a> {
         history
     }
 
-    fn down(&self, world: &World, is_kill: bool, from_ms: u64) {
-        let down = Down { life: self.life, is_kill, from_ms, to_ms: now_ms() };
+    fn down(world: &World, is_kill: bool, from_ms: u64) {
+        let down = Down { is_kill, from_ms, to_ms: now_ms() };
         world.note(|history| history.downs.push(down));
     }
 }

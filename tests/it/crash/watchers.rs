@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::history::Event;
-use super::requests::{Piece, Requests};
-use super::world::World;
+use super::requests::Piece;
+use super::world::{Up, World};
 
 /// Watches a session through all lives, until the world ends.
 pub(super) async fn session(world: Arc<World>, session: &'static str) {
@@ -17,7 +17,12 @@ pub(super) async fn session(world: Arc<World>, session: &'static str) {
         let stream = world.stamp();
         match now.requests.events(&format!("/v1/sessions/{session}/events"), Some(after)).await {
             Some(Ok(mut answering)) => {
-                while let Some(Piece::Data(data)) = answering.piece().await {
+                let leaving = world.leaving(now.life);
+                tokio::pin!(leaving);
+                while let Some(Piece::Data(data)) = tokio::select! {
+                    piece = answering.piece() => piece,
+                    () = &mut leaving => None,
+                } {
                     if let Some(event) = Event::read(&data) {
                         after = event.seq;
                         world.saw(stream, session, event);
@@ -36,7 +41,7 @@ pub(super) async fn session(world: Arc<World>, session: &'static str) {
             None => {}
         }
         // It does not come back to the same daemon: that is dying.
-        let is_next = |up: &Option<super::world::Up>| up.as_ref().is_some_and(|up| up.life > now.life);
+        let is_next = |up: &Option<Up>| up.as_ref().is_some_and(|up| up.life > now.life);
         if after > 0 && up.wait_for(is_next).await.is_err() {
             return;
         }
@@ -44,13 +49,17 @@ pub(super) async fn session(world: Arc<World>, session: &'static str) {
 }
 
 /// Watches a turn to its end, or that of the daemon. Whether it saw the former.
-pub(super) async fn turn(world: &World, requests: &Requests, session: &str, turn: &str) -> bool {
+pub(super) async fn turn(world: &World, up: &Up, session: &str, turn: &str) -> bool {
     let stream = world.stamp();
-    let Some(Ok(mut answering)) = requests.events(&format!("/v1/turns/{turn}/events"), None).await else {
+    let Some(Ok(mut answering)) = up.requests.events(&format!("/v1/turns/{turn}/events"), None).await else {
         return false;
     };
-    while let Some(piece) = answering.piece().await {
-        let Piece::Data(data) = piece else { return false };
+    let leaving = world.leaving(up.life);
+    tokio::pin!(leaving);
+    while let Some(Piece::Data(data)) = tokio::select! {
+        piece = answering.piece() => piece,
+        () = &mut leaving => None,
+    } {
         match Event::read(&data) {
             Some(event) => world.saw(stream, session, event),
             None if data["type"] == "over" => return true,

@@ -22,6 +22,8 @@ pub(super) struct Up {
 /// The shared part.
 pub(super) struct World {
     up: watch::Sender<Option<Up>>,
+    /// The last daemon that those who watch are to leave.
+    left: watch::Sender<Life>,
     /// How much anybody has seen: what moments are counted in.
     steps: watch::Sender<u64>,
     next: AtomicU64,
@@ -32,6 +34,7 @@ impl World {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             up: watch::Sender::new(None),
+            left: watch::Sender::new(0),
             steps: watch::Sender::new(0),
             next: AtomicU64::new(1),
             history: Mutex::default(),
@@ -46,6 +49,17 @@ impl World {
     /// To be told which daemon lives.
     pub(super) fn up(&self) -> watch::Receiver<Option<Up>> {
         self.up.subscribe()
+    }
+
+    /// Those who watch this daemon leave it, or it would wait for them.
+    pub(super) fn leave(&self, life: Life) {
+        self.left.send_replace(life);
+    }
+
+    /// Ends when they are to.
+    pub(super) async fn leaving(&self, life: Life) {
+        // The sender lives in `self`.
+        let _ = self.left.subscribe().wait_for(|left| *left >= life).await;
     }
 
     /// A place in the order of everything; no two are the same.

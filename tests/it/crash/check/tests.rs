@@ -65,7 +65,7 @@ fn good() -> History {
             mark(40, 2, true, "text three"),
             mark(50, 2, false, "text three"),
         ],
-        downs: vec![Down { life: 1, is_kill: true, from_ms: KILLED_MS, to_ms: KILLED_MS }],
+        downs: vec![Down { is_kill: true, from_ms: KILLED_MS, to_ms: KILLED_MS }],
         kept: [(SESSION.to_owned(), Kept { log, turns })].into(),
     }
 }
