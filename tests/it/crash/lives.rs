@@ -97,7 +97,7 @@ impl<'a> Lives<'a> {
     /// A daemon that is killed while it starts.
     async fn stillborn(&mut self, world: &World, chance: &mut Chance) {
         let (mut child, _) = self.next().spawn("http://127.0.0.1:9");
-        tokio::time::sleep(chance.micros(25_000)).await;
+        tokio::time::sleep(chance.micros(100_000)).await;
         let from_ms = now_ms();
         child.start_kill().expect("it is ours");
         within("the end of a daemon that was killed", child.wait()).await.expect("it is ours");
