@@ -36,7 +36,7 @@ async fn found(fault: &'static str, kind: Kind) {
     let mut others = Vec::new();
     for seed in 1..=SEEDS {
         let broken = Some((program(), fault));
-        let rounds = Rounds { seed, rounds: ROUNDS, broken, settle: Duration::from_secs(1) };
+        let rounds = Rounds { seed, count: ROUNDS, broken, settle: Duration::from_secs(1) };
         let history = play(&rounds).await;
         let found = violations(&history);
         if found.iter().any(|violation| violation.kind == kind) {

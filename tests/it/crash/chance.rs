@@ -1,4 +1,4 @@
-//! Random numbers that a seed repeats. SplitMix64: small, and good enough to be surprised by.
+//! Random numbers that a seed repeats, after `SplitMix64`: small, and good enough to be surprised by.
 
 use std::time::Duration;
 

@@ -220,7 +220,7 @@ impl ClientOf {
         let text = format!("text {} of client {}", self.asked, self.number);
         let mut script = format!("{text}\n::chunk {}", 2 + self.chance.below(20));
         if self.chance.percent(40) {
-            script.push_str(&format!("\n::slow {}", self.chance.below(4)));
+            script.push_str(self.chance.pick::<&str>(&["\n::slow 0", "\n::slow 1", "\n::slow 3"]));
         }
         if self.chance.percent(15) {
             script.push_str("\n::think over it");
@@ -230,7 +230,7 @@ impl ClientOf {
             script.push_str("\n::tool Read {\"file\": \"x\"}\n::echo");
         }
         if self.chance.percent(10) {
-            script.push_str(&format!("\n::silent {}\n::say more", 5 + self.chance.below(30)));
+            script.push_str(self.chance.pick::<&str>(&["\n::silent 5\n::say more", "\n::silent 30\n::say more"]));
         }
         (text, script)
     }

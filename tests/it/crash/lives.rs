@@ -33,7 +33,7 @@ const ROUND_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(super) struct Rounds {
     pub(super) seed: u64,
-    pub(super) rounds: u32,
+    pub(super) count: u32,
     /// Another program than the product, and the fault that it is to have.
     pub(super) broken: Option<(PathBuf, &'static str)>,
     /// How long everything may take to end, when nobody is killed any more.
@@ -50,7 +50,7 @@ pub(super) async fn play(rounds: &Rounds) -> History {
     }
     let clients = (1..=CLIENTS).map(|number| ClientOf::new(world.clone(), chance.split(), number));
     let mut clients: Vec<ClientOf> = clients.collect();
-    for _ in 0..rounds.rounds {
+    for _ in 0..rounds.count {
         if chance.percent(10) {
             lives.stillborn(&world, &mut chance).await;
         }

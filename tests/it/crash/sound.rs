@@ -32,16 +32,16 @@ async fn nothing_is_lost_or_run_twice_seed_4() {
 /// Plays the rounds of one seed, or those that the environment asks for in its place.
 async fn sound(seed: u64) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
-    let rounds = number("TURNMUX_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.try_into().expect("a smaller number"));
+    let count = number("TURNMUX_CRASH_ROUNDS").map_or(ROUNDS, |count| count.try_into().expect("a smaller number"));
     let seeds = number("TURNMUX_CRASH_SEEDS").unwrap_or(1);
     let first = number("TURNMUX_CRASH_SEED").unwrap_or(0) + seed + 1_000 * (seed - 1) * u64::from(seeds > 1);
     for seed in first..first + seeds {
-        let rounds = Rounds { seed, rounds, broken: None, settle: Duration::from_secs(30) };
+        let rounds = Rounds { seed, count, broken: None, settle: Duration::from_secs(30) };
         let history = play(&rounds).await;
         let found = violations(&history);
         assert!(found.is_empty(), "{rounds:?}:\n{}", tell(&history, &found));
         // Rounds in which nothing happened would show nothing.
         let accepted = history.asked.iter().filter(|asked| asked.turn().is_some()).count();
-        assert!(accepted > rounds.rounds as usize, "{rounds:?}: only {accepted} turns were accepted");
+        assert!(accepted > rounds.count as usize, "{rounds:?}: only {accepted} turns were accepted");
     }
 }

@@ -32,17 +32,20 @@ pub(super) async fn session(world: Arc<World>, session: &'static str) {
                 }
             }
             // Before the session's first turn.
-            Some(Err(404)) if after == 0 => world.steps(1).await,
-            Some(Err(503)) => {}
+            Some(Err(404)) if after == 0 => {
+                world.steps(1).await;
+                continue;
+            }
+            // It is going, or gone.
+            Some(Err(503)) | None => {}
             Some(Err(status)) => {
                 let what = format!("{session} after {after}, in life {}: {status}", now.life);
                 world.note(|history| history.denied.push(what));
             }
-            None => {}
         }
         // It does not come back to the same daemon: that is dying.
         let is_next = |up: &Option<Up>| up.as_ref().is_some_and(|up| up.life > now.life);
-        if after > 0 && up.wait_for(is_next).await.is_err() {
+        if up.wait_for(is_next).await.is_err() {
             return;
         }
     }

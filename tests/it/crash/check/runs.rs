@@ -4,12 +4,26 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::turns::Turn;
 use super::{Kind, Violation};
-use crate::crash::history::{Answer, Asked, History, Mark};
+use crate::crash::history::{Answer, Asked, History, Mark, Stamp};
 
 /// What is known of a text.
 struct Run<'a> {
     begins: Vec<&'a Mark>,
     end: Option<&'a Mark>,
+}
+
+/// A turn that an agent began.
+struct Begun<'a> {
+    turn: &'a Turn<'a>,
+    begin: &'a Mark,
+    end: Option<&'a Mark>,
+}
+
+/// A moment at which a turn was asked for, or its client was told that it is accepted.
+struct Moment<'a> {
+    at: Stamp,
+    turn: &'a Turn<'a>,
+    is_asked: bool,
 }
 
 pub(super) fn check(history: &History, turns: &BTreeMap<&str, Turn<'_>>) -> Vec<Violation> {
@@ -60,23 +74,23 @@ fn run_of(text: &str, run: &Run<'_>, asked: &[&Asked], is_known: bool) -> Vec<Vi
 
 /// One at a time, in order.
 fn order_of_runs(runs: &BTreeMap<&str, Run<'_>>, turns: &HashMap<&str, &Turn<'_>>) -> Vec<Violation> {
-    let mut sessions: BTreeMap<&str, Vec<(&Turn<'_>, &Mark, Option<&Mark>)>> = BTreeMap::new();
+    let mut sessions: BTreeMap<&str, Vec<Begun<'_>>> = BTreeMap::new();
     for (text, run) in runs {
         let (Some(turn), Some(begin)) = (turns.get(text), run.begins.first()) else { continue };
-        sessions.entry(turn.session).or_default().push((turn, begin, run.end));
+        sessions.entry(turn.session).or_default().push(Begun { turn, begin, end: run.end });
     }
     let mut found = Vec::new();
     for runs in sessions.values_mut() {
-        runs.sort_by_key(|(_, begin, _)| begin.at_ns);
+        runs.sort_by_key(|run| run.begin.at_ns);
         for pair in runs.windows(2) {
-            let ((before, _, end), (turn, begin, _)) = (&pair[0], &pair[1]);
-            if before.accepted > turn.accepted {
-                let what = format!("{:?} was accepted before {:?}, and began after it", turn.text, before.text);
-                found.push(wrong(Kind::OutOfOrder, turn.text, what));
+            let (before, run) = (&pair[0], &pair[1]);
+            let (other, text) = (before.turn.text, run.turn.text);
+            if before.turn.accepted > run.turn.accepted {
+                let what = format!("it was accepted before {other:?}, and began after it");
+                found.push(wrong(Kind::OutOfOrder, text, what));
             }
-            if end.is_some_and(|end| end.at_ns > begin.at_ns) {
-                let what = format!("it began before {:?} had ended", before.text);
-                found.push(wrong(Kind::Overlap, turn.text, what));
+            if before.end.is_some_and(|end| end.at_ns > run.begin.at_ns) {
+                found.push(wrong(Kind::Overlap, text, format!("it began before {other:?} had ended")));
             }
         }
     }
@@ -92,33 +106,29 @@ fn order_of_acceptance(history: &History, turns: &HashMap<&str, &Turn<'_>>) -> V
             *known = asked;
         }
     }
-    let turn_of = |asked: &Asked| turns.get(&*asked.text).copied();
-    let mut sessions: BTreeMap<&str, Vec<(u64, Option<&Turn<'_>>, Option<&Turn<'_>>)>> = BTreeMap::new();
-    for asked in first.values() {
-        if let Some(turn) = turn_of(asked) {
-            sessions.entry(turn.session).or_default().push((asked.at, None, Some(turn)));
-        }
-    }
-    for asked in &history.asked {
-        if let (Some(at), Some(turn)) = (asked.answered, turn_of(asked)) {
-            sessions.entry(turn.session).or_default().push((at, Some(turn), None));
+    let asked = first.values().map(|asked| (asked.at, &asked.text, true));
+    let answered = history.asked.iter().filter_map(|asked| Some((asked.answered?, &asked.text, false)));
+    let mut sessions: BTreeMap<&str, Vec<Moment<'_>>> = BTreeMap::new();
+    for (at, text, is_asked) in asked.chain(answered) {
+        if let Some(turn) = turns.get(&**text) {
+            sessions.entry(turn.session).or_default().push(Moment { at, turn, is_asked });
         }
     }
     let mut found = Vec::new();
-    for steps in sessions.values_mut() {
-        steps.sort_by_key(|(at, ..)| *at);
+    for moments in sessions.values_mut() {
+        moments.sort_by_key(|moment| moment.at);
+        // Of those with a yes, the one that was accepted last.
         let mut newest: Option<&Turn<'_>> = None;
-        for (_, known, asked) in steps {
-            if let (Some(turn), Some(newest)) = (asked, newest)
-                && turn.accepted < newest.accepted
-            {
-                let what = format!("it was asked for when {:?} had been accepted, and stands before it", newest.text);
-                found.push(wrong(Kind::OutOfOrder, turn.text, what));
-            }
-            if let Some(turn) = *known
-                && newest.is_none_or(|newest| newest.accepted < turn.accepted)
-            {
-                newest = Some(turn);
+        for Moment { turn, is_asked, .. } in moments {
+            let newer = newest.filter(|newest| newest.accepted > turn.accepted);
+            match newer {
+                Some(newer) if *is_asked => {
+                    let what =
+                        format!("it was asked for when {:?} had been accepted, and stands before it", newer.text);
+                    found.push(wrong(Kind::OutOfOrder, turn.text, what));
+                }
+                None if !*is_asked => newest = Some(turn),
+                _ => {}
             }
         }
     }

@@ -10,8 +10,8 @@ const CLIENT_GONE: &str = "its client went away";
 /// … and that the daemon went down before it began.
 const NOT_BEGUN: &str = "turnmux is shutting down, and the turn had not begun";
 
-/// Errors after which a client does not know how its turn ended.
-const NO_ENDINGS: [&str; 1] = ["reader_detached"];
+/// The error after which a client does not know how its turn ended.
+const READER_LOST: &str = "reader_detached";
 
 /// A turn as it is kept.
 #[derive(Debug)]
@@ -160,7 +160,8 @@ fn answer(asked: &Asked, turn: &Turn<'_>) -> Vec<Violation> {
     let Some(kept) = turn.ending() else { return found };
     // It was put off, not ended: it runs when the daemon does again.
     let seen = seen.as_ref().filter(|seen| match seen {
-        Ending::Error(code) => !NO_ENDINGS.contains(&&**code) && !(code == "shutting_down" && asked.reruns()),
+        Ending::Error(code) if code == "shutting_down" => !asked.reruns(),
+        Ending::Error(code) => code != READER_LOST,
         Ending::Completed(_) => true,
     });
     let code = turn.view.and_then(|view| view.code.as_deref());
