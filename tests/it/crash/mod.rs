@@ -24,6 +24,7 @@ mod clients;
 mod collect;
 mod history;
 mod lives;
+mod met;
 mod report;
 mod requests;
 mod sound;
