@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod app;
+#[cfg(feature = "broken")]
+mod broken;
 pub mod channel;
 pub mod cli;
 pub mod config;

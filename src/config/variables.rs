@@ -40,6 +40,9 @@ pub(super) fn layers(environment: &Environment, file: Option<&Layer>) -> Result<
         if NO_KEYS.contains(&name.as_str()) || name.starts_with(MARK_PREFIX) {
             continue;
         }
+        if cfg!(feature = "broken") && name == "TURNMUX_BROKEN" {
+            continue;
+        }
         let text = value.to_str().ok_or_else(|| ConfigError::NotUnicode(name.clone()))?;
         let path = path_of(key, file);
         if !text.is_empty() || is_backend_variable(&path) {

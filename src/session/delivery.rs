@@ -38,8 +38,13 @@ impl EventReader {
                     is_torn = true;
                     continue;
                 };
-                // Behind a gap the pieces of messages fit nothing any more; the ending has the whole answer.
-                for logged in events.into_iter().filter(|logged| !is_torn || !logged.kind.is_delta()) {
+                for logged in events {
+                    // Behind a gap the pieces of messages fit nothing any more; the ending has the whole answer. A turn that
+                    // waited while the daemon was killed has a gap, too, but no pieces before it.
+                    is_torn &= !matches!(logged.kind, EventKind::Started { .. });
+                    if is_torn && logged.kind.is_delta() {
+                        continue;
+                    }
                     if sender.send(logged).await.is_err() {
                         return;
                     }

@@ -51,6 +51,8 @@ pub(super) enum Need {
 
 impl Outbox {
     pub(super) fn push(&mut self, need: Need, out: Out) {
+        #[cfg(feature = "broken")]
+        let need = if crate::broken::has(crate::broken::Fault::AckBeforeCommit) { Need::Nothing } else { need };
         self.waiting.push_back((need, out));
     }
 

@@ -74,6 +74,11 @@ impl Writes {
         self.store.clone()
     }
 
+    /// What there is is not to wait; should there be nothing, the number of what is on its way is given.
+    pub(super) fn at_once(&mut self) {
+        self.urgent = true;
+    }
+
     /// Something that is not to wait.
     pub(super) fn now(&mut self, write: Write) {
         self.batch.push(write);

@@ -23,19 +23,21 @@ enum May {
 use May::{All, Items};
 
 /// Who may name whom, in the order in which a request travels.
-const LAYERS: [(&str, &[(&str, May)]); 12] = [
+const LAYERS: [(&str, &[(&str, May)]); 13] = [
     ("cli", &[("protocol", All), ("wire", All), ("config", All)]),
     ("config", &[("protocol", All)]),
     ("api", &[("protocol", All), ("wire", All), ("dispatch", Items(&[]))]),
     ("dispatch", &[("protocol", All), ("session", Items(&[])), ("store", Items(&[])), ("driver", Items(&["catalog"]))]),
-    ("session", &[("protocol", All), ("driver", Items(&[])), ("store", Items(&[]))]),
+    ("session", &[("protocol", All), ("driver", Items(&[])), ("store", Items(&[])), ("broken", All)]),
     ("driver", &[("protocol", All), ("wire", All), ("process", Items(&[])), ("channel", Items(&["plugin"]))]),
     ("channel", &[("protocol", All), ("wire", All)]),
-    ("store", &[("protocol", All)]),
+    ("store", &[("protocol", All), ("broken", All)]),
     ("process", &[]),
     ("wire", &[]),
     ("protocol", &[]),
     ("telemetry", &[]),
+    // Faults on purpose, in builds for one test.
+    ("broken", &[]),
 ];
 
 /// Files that put the layers together.

@@ -93,7 +93,11 @@ impl Actor {
             }
             Effect::Save => self.writes.save(),
             Effect::Remove => self.writes.forget(),
-            Effect::Finished => self.outbox.push(Need::Batch, Out::Finished),
+            Effect::Finished => {
+                // It waits for what is on its way, though nothing may be new.
+                self.writes.at_once();
+                self.outbox.push(Need::Batch, Out::Finished);
+            }
         }
     }
 

@@ -26,6 +26,10 @@ impl Machine {
         let is_provisional = self.is_provisional(&thread);
         self.out.push(Effect::Accept { turn, thread, is_provisional });
         self.queue.push_back(job);
+        #[cfg(feature = "broken")]
+        if crate::broken::has(crate::broken::Fault::Lifo) {
+            self.queue.rotate_right(1);
+        }
         self.settle(now);
         if self.queue.front().is_some_and(|front| front.turn != turn || self.active().is_some()) {
             self.emit(turn, EventKind::Waiting(WaitReason::Queued));

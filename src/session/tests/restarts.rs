@@ -167,3 +167,24 @@ async fn a_shutdown_puts_off_what_runs_after_a_restart() {
     let turns = TurnQuery { limit: 10, ..TurnQuery::newest_of(&key("1")) };
     assert_eq!(lives.world.registry.turns(&turns).unwrap().len(), 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_again_for_a_turn_that_waited_reads_all_of_it() {
+    let mut lives = Lives::new();
+    let world = &lives.world;
+    let _running = world.submit("1", "!never").await;
+    let first = world.registry.submit(&key("1"), named(world, "name", 7, "hello")).await.unwrap();
+    pass(SECOND).await;
+    lives.restart().await;
+    let world = &lives.world;
+    let mut again = world.registry.submit(&key("1"), named(world, "name", 7, "hello")).await.unwrap();
+    assert_eq!(again.turn, first.turn);
+    let events = rest(&mut again.reader).await;
+    let pieces = events.iter().filter_map(|event| match &event.kind {
+        EventKind::TextDelta(piece) => Some(piece.as_str()),
+        _ => None,
+    });
+    let pieces: String = pieces.collect();
+    let Some(EventKind::Ended(ending)) = events.last().map(|event| &event.kind) else { panic!("{events:?}") };
+    assert_eq!(pieces, text(ending));
+}

@@ -125,3 +125,16 @@ fn position(world: &World, is_meant: impl Fn(&Event) -> bool) -> u64 {
     let events = world.registry.history(&key("1"), 0, 1_000).unwrap();
     events.iter().find(|logged| is_meant(&logged.event)).unwrap().seq
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_told_twice_to_end_before_its_end_is_kept_does_end() {
+    let (world, store) = world();
+    world.ask("1", "hello").await;
+    store.hold();
+    world.registry.shut_down();
+    pass(SECOND).await;
+    world.registry.shut_down_now();
+    pass(SECOND).await;
+    store.go_on();
+    within("the end of the session", world.registry.emptied()).await;
+}

@@ -206,6 +206,10 @@ impl<'a> Apply<'a> {
     }
 
     fn give(&mut self, turn: TurnId) -> Result<()> {
+        #[cfg(feature = "broken")]
+        if crate::broken::has(crate::broken::Fault::RerunLost) {
+            return Ok(());
+        }
         let Some(TurnRow { id, .. }) = self.turn(turn)? else { return Ok(()) };
         self.execute("UPDATE turns SET given = 1 WHERE id = ?1", [id])?;
         self.execute("DELETE FROM reruns WHERE turn = ?1", [id])?;

@@ -124,6 +124,8 @@ impl Writer {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let apply = Apply::new(&transaction, self.options.sessions_max.max(1), self.standing);
         let (standing, lost) = apply.all(group)?;
+        #[cfg(feature = "broken")]
+        crate::broken::put_off_commit();
         transaction.commit()?;
         self.standing = standing;
         let was_in_trouble = self.queue.trouble().is_some();

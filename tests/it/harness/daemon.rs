@@ -33,6 +33,7 @@ pub(crate) fn channel_memory() -> serde_json::Value {
 
 /// How a daemon is to be.
 pub(crate) struct DaemonBuilder {
+    program: PathBuf,
     agent: PathBuf,
     config: String,
     env: BTreeMap<String, String>,
@@ -166,6 +167,7 @@ impl Drop for Daemon {
 impl DaemonBuilder {
     fn new(agent: PathBuf) -> Self {
         Self {
+            program: env!("CARGO_BIN_EXE_turnmux").into(),
             agent,
             config: String::new(),
             env: BTreeMap::new(),
@@ -175,6 +177,12 @@ impl DaemonBuilder {
             memory: None,
             keys: None,
         }
+    }
+
+    /// Another build of turnmux.
+    pub(crate) fn program(mut self, program: &Path) -> Self {
+        program.clone_into(&mut self.program);
+        self
     }
 
     /// What claude remembers of its user. `@WORK@` as a key becomes the daemon's working directory.
@@ -253,7 +261,8 @@ impl DaemonBuilder {
         (String::from_utf8_lossy(&output.stderr).into_owned(), output.status)
     }
 
-    fn spawn(self, model: &str) -> (Child, Arc<TempDir>) {
+    /// Starts it, and waits for nothing.
+    pub(crate) fn spawn(self, model: &str) -> (Child, Arc<TempDir>) {
         let scratch = self.scratch.unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a scratch folder")));
         let root = scratch.path().canonicalize().expect("the scratch folder is there");
         for folder in ["home", "work", "bin", "threads"] {
@@ -275,7 +284,7 @@ impl DaemonBuilder {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
         }
         let path = std::env::var("PATH").expect("PATH is set");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_turnmux"));
+        let mut command = Command::new(&self.program);
         command
             .args(["serve", "--config"])
             .arg(scratch.path().join("turnmux.toml"))

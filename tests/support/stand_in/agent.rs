@@ -19,6 +19,7 @@ use super::{
     message::Messages,
     output::{Output, quoted},
     result::{self, Ending, Kind, Spent},
+    runs::Runs,
     settings::{Fault, Settings},
     thread::{OpenError, Thread},
     turn::{Left, Turn},
@@ -92,11 +93,12 @@ fn start(args: Args, settings: Settings) -> io::Result<u8> {
         faults::noise(&mut output)?;
     }
     let log = settings.log.as_ref().map(|log| OpenOptions::new().create(true).append(true).open(log)).transpose()?;
+    let runs = settings.runs.as_deref().map(Runs::open).transpose()?;
     let model = args.model.clone().unwrap_or_else(|| MODEL.to_owned());
     let mode = args.permission_mode.clone().unwrap_or_else(|| "default".to_owned());
     let intake = Intake::new(Inbox::open()?, model, mode);
     let cwd = env::current_dir()?.to_string_lossy().into_owned();
-    Agent { args, settings, output, intake, thread, log, cwd, spent: Spent::default(), late: None }.run()
+    Agent { args, settings, output, intake, thread, log, runs, cwd, spent: Spent::default(), late: None }.run()
 }
 
 /// The running program.
@@ -108,6 +110,7 @@ struct Agent {
     intake: Intake,
     thread: Thread,
     log: Option<File>,
+    runs: Option<Runs>,
     cwd: String,
     spent: Spent,
     /// A result that is to come again.
@@ -187,6 +190,9 @@ impl Agent {
         for uuid in &messages.uuids {
             self.thread.add_answer(uuid)?;
         }
+        if let Some(runs) = &mut self.runs {
+            inputs.iter().try_for_each(|input| runs.end(input.text()))?;
+        }
         if let Left::Ended(ending, times) = &left {
             result::write(ending, &self.intake.model, began, *times, &mut self.spent, &mut self.output)?;
             self.output.flush()?;
@@ -215,6 +221,9 @@ impl Agent {
     fn record(&mut self, input: &Input) -> io::Result<()> {
         for text in &input.texts {
             self.thread.add_text(text)?;
+        }
+        if let Some(runs) = &mut self.runs {
+            runs.begin(input.text())?;
         }
         let Some(log) = &mut self.log else {
             return Ok(());
