@@ -20,7 +20,7 @@
 //! * Turns begin in the order in which they were accepted, one at a time.
 //! * A turn that was given to an agent is never given to one again.
 //! * A question is answered once, and only the running turn has any; a steer is told once what became of it.
-//! * No turn runs without its session's thread in silence: what a new one is told instead is an event ([`lost`]).
+//! * No turn runs without its session's thread in silence: what a new one is told instead is an event (`lost.rs`).
 //! * A thread belongs to one conversation of the caller's: a turn with another `boundary` begins a new one, in its turn.
 //! * A place is asked for before a process is opened, and given back once, after it is gone.
 
