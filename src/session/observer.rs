@@ -16,8 +16,8 @@ use crate::store::EventStore;
 /// Events that are given at a time.
 const BATCH_MAX: usize = 256;
 
-/// How far apart those look who watch one session while it grows. A look costs the machine up to 0.1 ms, with what the
-/// watcher does about it: that is to be a few hundredths of the time. Six still see an event before 20 ms have passed.
+/// How far apart those look who watch one session while it grows. Every look takes CPU time from the turn, so however many
+/// watch, there are some three hundred a second at most. Six still see an event before 20 ms have passed.
 const APART: Duration = Duration::from_millis(3);
 
 /// Reads a log. Being there counts as listening.
