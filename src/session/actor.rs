@@ -1,12 +1,13 @@
 //! The task of one session: it feeds the machine and carries out what that says. It awaits nothing but its `select!`.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::capacity::{Capacity, Member, Place};
 use super::compose::Composer;
@@ -67,6 +68,8 @@ pub(super) struct Actor {
     journal: Writer,
     composer: Composer,
     seq: u64,
+    /// Stands at the deadline while there is one. It is kept, for most of what happens does not move that.
+    timer: Pin<Box<Sleep>>,
     attachment: Option<Attachment>,
     /// How many there were.
     attachments: u64,
@@ -131,6 +134,7 @@ impl Actor {
             readers: Readers::default(),
             journal,
             composer: Composer::default(),
+            timer: Box::pin(sleep_until(Instant::now())),
             attachment: None,
             attachments: 0,
             pid: None,
@@ -191,6 +195,11 @@ impl Actor {
         let waits = !self.outbox.is_empty();
         let pressed = (held || self.writes.is_full()) && self.machine.streaming();
         let deadline = self.deadline();
+        if let Some(deadline) = deadline
+            && self.timer.deadline() != deadline
+        {
+            self.timer.as_mut().reset(deadline);
+        }
         tokio::select! {
             biased;
             Some(message) = self.inbox.recv() => Happened::Message(message),
@@ -199,7 +208,7 @@ impl Actor {
             () = changed(&mut self.listeners) => Happened::Listening,
             () = self.writes.changed(), if waits || pressed => Happened::Store,
             (number, result) = async { match &mut self.recalling { Some((number, reading)) => (*number, reading.await), None => std::future::pending().await } } => Happened::Recalled(number, result),
-            () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Happened::Time,
+            () = self.timer.as_mut(), if deadline.is_some() => Happened::Time,
             event = async { match &mut self.attachment { Some(a) => a.events.recv().await, None => std::future::pending().await } }, if !pressed => Happened::Driver(event),
             happened = async {
                 // One borrow of the readers at a time: what is held goes first, and a reader that has left shows there too.

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::observer::{Observer, Seen};
-use crate::protocol::{EventKind, Logged, TurnId};
+use crate::protocol::{Event, EventKind, InterruptCause, Logged, TurnEnding, TurnId};
 
 /// Events that may wait for one reader. A reader that is that far behind holds up its agent.
 pub const READER_MAX: usize = 64;
@@ -27,18 +27,19 @@ pub struct EventReader {
 
 impl EventReader {
     /// Reads what an observer of a turn sees. The other end is there as long as the reader.
-    pub(super) fn joined(observer: Observer) -> (Self, oneshot::Receiver<()>) {
+    pub(super) fn joined(turn: TurnId, observer: Observer) -> (Self, oneshot::Receiver<()>) {
         let mut observer = observer.silent();
         let (sender, events) = mpsc::channel(READER_MAX);
         let (alive, left) = oneshot::channel();
         tokio::spawn(async move {
-            let mut is_torn = false;
+            let (mut is_torn, mut last) = (false, None);
             while let Some(seen) = tokio::select! { seen = observer.next() => seen, () = sender.closed() => None } {
                 let Seen::Events(events) = seen else {
                     is_torn = true;
                     continue;
                 };
                 for logged in events {
+                    last = Some(logged.clone());
                     // Behind a gap the pieces of messages fit nothing any more; the ending has the whole answer. A turn that
                     // waited while the daemon was killed has a gap, too, but no pieces before it.
                     is_torn &= !matches!(logged.kind, EventKind::Started { .. });
@@ -49,6 +50,13 @@ impl EventReader {
                         return;
                     }
                 }
+            }
+            if last.as_ref().is_none_or(|last| !matches!(last.kind, EventKind::Ended(_))) {
+                // The daemon goes down, and the turn is put off.
+                let kind = EventKind::Ended(TurnEnding::Interrupted(InterruptCause::ShutdownBeforeStart));
+                let seq = last.map_or(0, |last| last.seq);
+                // Whoever has left needs no ending.
+                let _ = sender.send(Logged::now(Event { seq, turn, kind })).await;
             }
         });
         (Self { events, ahead: VecDeque::new(), _alive: alive }, left)

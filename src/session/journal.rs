@@ -199,6 +199,13 @@ impl Journal {
         }
     }
 
+    /// Nothing more happens: all observers end.
+    pub(super) fn end(&self) {
+        for log in &self.inner.logs {
+            log.progress.send_modify(|progress| progress.over = true);
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.inner.kept().bytes

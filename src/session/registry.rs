@@ -258,6 +258,8 @@ impl Registry {
     pub async fn emptied(&self) {
         // The sender lives in `self`.
         let _ = self.inner.running.subscribe().wait_for(|&running| running == 0).await;
+        // Who watches is not to be waited for.
+        self.inner.journal.end();
     }
 
     /// Has the session's task carry it out, or does it to the record of a session that has none.

@@ -8,13 +8,15 @@ use tokio::time::Instant;
 
 use super::machine::Machine;
 use super::outbox::Need;
-use crate::protocol::{Logged, SessionKey};
+use crate::protocol::{EventKind, Logged};
 use crate::store::{EventStore, SessionRecord, StoreError, StoreProgress, Write};
 
 /// How long pieces of messages are collected, for nobody waits until they are kept, …
 const COLLECT: Duration = Duration::from_millis(250);
-/// … and how many bytes of them.
-const COLLECT_BYTES: usize = 64 << 10;
+/// … how long other events, …
+const COLLECT_WHOLE: Duration = Duration::from_millis(25);
+/// … and how many bytes, about.
+const COLLECT_BYTES: usize = 512 << 10;
 
 /// Numbers that a session takes for its events at a time. Those that it has not used when the daemon is killed are left
 /// out, so that no two events that were ever shown have one number.
@@ -30,8 +32,8 @@ pub(super) struct Writes {
     forgets: bool,
     /// Something in the batch is not to wait.
     urgent: bool,
-    /// Since when pieces are collected, and their bytes.
-    since: Option<Instant>,
+    /// When what is collected is to be written, and its bytes.
+    due: Option<Instant>,
     bytes: usize,
     /// The last number that is taken; up to which one that is kept for sure; and the write which keeps the rest.
     reserved: u64,
@@ -49,7 +51,7 @@ impl Writes {
             saves: false,
             forgets: false,
             urgent: false,
-            since: None,
+            due: None,
             bytes: 0,
             reserved: last,
             safe: last,
@@ -86,16 +88,19 @@ impl Writes {
     }
 
     /// An event. An ending takes the session's record along, for the number of its last event.
-    pub(super) fn event(&mut self, session: &SessionKey, logged: &Arc<Logged>) {
-        self.batch.push(Write::Event { session: session.clone(), logged: logged.clone() });
-        if logged.kind.is_delta() {
-            self.since.get_or_insert_with(Instant::now);
-            self.bytes += logged.kind.bytes();
-            self.urgent |= self.bytes >= COLLECT_BYTES;
-        } else {
-            self.urgent = true;
+    pub(super) fn event(&mut self, logged: &Arc<Logged>) {
+        self.batch.push(Write::Event(logged.clone()));
+        if !logged.kind.is_delta() {
+            let due = Instant::now() + COLLECT_WHOLE;
+            self.due = Some(self.due.map_or(due, |before| before.min(due)));
+        } else if self.due.is_none() {
+            self.due = Some(Instant::now() + COLLECT);
         }
-        self.saves |= matches!(logged.kind, crate::protocol::EventKind::Ended(_));
+        self.bytes += logged.kind.bytes();
+        self.urgent |= self.bytes >= COLLECT_BYTES;
+        if matches!(logged.kind, EventKind::Ended(_)) {
+            self.save();
+        }
         if logged.seq + RESERVED / 2 > self.reserved {
             self.save();
         }
@@ -136,14 +141,14 @@ impl Writes {
         if std::mem::take(&mut self.forgets) {
             writes.push(Write::Forget(machine.record().key.clone()));
         }
-        (self.urgent, self.since, self.bytes) = (false, None, 0);
+        (self.urgent, self.due, self.bytes) = (false, None, 0);
         self.number = self.store.write(writes);
         Some(self.number)
     }
 
     /// When what was collected is to be written.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.since.map(|since| since + COLLECT)
+        self.due
     }
 
     /// The number of the last write that is kept.

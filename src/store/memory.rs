@@ -157,13 +157,14 @@ impl Inner {
                     (turn.given, turn.rerun) = (true, None);
                 }
             }
-            Write::Event { session, logged } => {
+            Write::Event(logged) => {
                 // Its turn may be gone with its session.
                 let Some(turn) = self.turns.get_mut(&logged.turn) else { return };
                 turn.record.take(&logged);
                 if turn.record.ended_at.is_some() {
                     turn.rerun = None;
                 }
+                let session = turn.record.session.clone();
                 self.bytes += logged.kind.bytes();
                 self.ages.push_back(session.clone());
                 self.events.entry(session).or_default().push_back(logged);

@@ -24,12 +24,7 @@ pub enum Write {
     /// A turn is about to be given to its agent: from here on nobody may run it again.
     Given(TurnId),
     /// An event of a turn that was accepted. It changes what is kept of the turn as [`TurnRecord::take`] says.
-    Event {
-        /// The turn's session.
-        session: SessionKey,
-        /// What happened.
-        logged: Arc<Logged>,
-    },
+    Event(Arc<Logged>),
     /// Nobody read the turn when it ended.
     Unread(TurnId),
 }
@@ -103,7 +98,8 @@ pub struct StoreError {
 
 /// Where sessions, turns and events are kept.
 pub trait EventStore: Send + Sync + std::fmt::Debug + 'static {
-    /// Keeps all of these or, should the daemon be killed, none; gives the number to wait for.
+    /// Keeps all of these or, should the daemon be killed, none; gives the number to wait for. Events but endings may wait a
+    /// moment for something that they can be kept together with.
     fn write(&self, writes: Vec<Write>) -> u64;
 
     /// How far it has come, and its troubles.

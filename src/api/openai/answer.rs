@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use memchr::memmem;
+
 use super::usage::Shown;
 use crate::api::control::EventOut;
 use crate::api::respond::ApiError;
@@ -18,13 +20,27 @@ pub(in crate::api) struct Answering {
     usage: Shown,
     include_usage: bool,
     with_events: bool,
+    /// What stands before and behind the text in a piece of the answer: there may be hundreds a second.
+    around: (Vec<u8>, Vec<u8>),
 }
+
+/// Where the text stands in a piece that has none.
+const NO_TEXT: &[u8] = b"\"content\":\"\"";
 
 impl Answering {
     /// `with_events`: what has no place in OpenAI's format is told, too, in a field that its SDKs leave alone.
     pub(super) fn new(turn: TurnId, model: String, usage: Shown, include_usage: bool, with_events: bool) -> Self {
         let id = format!("chatcmpl-{}", turn.uuid().simple());
-        Self { id, created: seconds_since_1970(), model, usage, include_usage, with_events }
+        let around = (Vec::new(), Vec::new());
+        let mut new = Self { id, created: seconds_since_1970(), model, usage, include_usage, with_events, around };
+        let mut piece = Vec::new();
+        new.heartbeat(&mut piece);
+        // In a name of a model it would have backslashes.
+        if let Some(at) = memmem::rfind(&piece, NO_TEXT) {
+            let (before, behind) = piece.split_at(at + NO_TEXT.len());
+            new.around = (before[..before.len() - 2].to_vec(), behind.to_vec());
+        }
+        new
     }
 
     /// The whole answer.
@@ -69,7 +85,10 @@ impl Answering {
         }
         match &logged.kind {
             EventKind::TextDelta(text) => {
-                self.delta(out, DeltaOut { content: Some(text), ..DeltaOut::default() }, None, None);
+                let (before, behind) = &self.around;
+                out.extend_from_slice(before);
+                json(out, text);
+                out.extend_from_slice(behind);
             }
             EventKind::ReasoningDelta(text) => {
                 self.delta(out, DeltaOut { reasoning_content: Some(text), ..DeltaOut::default() }, None, None);
@@ -163,10 +182,14 @@ impl Answering {
 
 fn data(out: &mut Vec<u8>, value: &impl serde::Serialize) {
     out.extend_from_slice(b"data: ");
-    // Our own types into memory cannot fail.
-    let written = serde_json::to_writer(&mut *out, value);
-    debug_assert!(written.is_ok());
+    json(out, value);
     out.extend_from_slice(b"\n\n");
+}
+
+fn json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
+    // Our own types into memory cannot fail.
+    let written = serde_json::to_writer(out, value);
+    debug_assert!(written.is_ok());
 }
 
 /// Now, as OpenAI's `created` fields have it.

@@ -172,7 +172,7 @@ impl Actor {
             self.writes.now(Write::Unread(turn));
         }
         let need = if is_ending { Need::Batch } else { self.writes.need(self.seq) };
-        self.writes.event(&self.machine.record().key, &logged);
+        self.writes.event(&logged);
         self.outbox.push(need, Out::Event { logged, is_unread });
     }
 
@@ -203,7 +203,7 @@ impl Actor {
         let record = TurnRecord { tags, ..TurnRecord::accepted(turn, key.clone(), backend, thread, self.seq) };
         let said = Logged::now(Event { seq: self.seq, turn, kind: EventKind::UserText(input) });
         self.writes.now(Write::Accepted(Box::new(AcceptedTurn { turn: record.clone(), name, rerun })));
-        self.writes.event(key, &said);
+        self.writes.event(&said);
         self.outbox
             .push(Need::Batch, Out::Accepted { turn: Box::new(record), submitter, said: Some(said), is_provisional });
     }

@@ -92,13 +92,12 @@ impl Registry {
         let ended = EventKind::Ended(ending);
         let mut kinds = composer.before(turn.id, &ended);
         kinds.push(ended);
-        let (session, mut seq) = (turn.session.clone(), record.last_seq());
+        let mut seq = record.last_seq();
         let mut writes: Vec<_> = kinds
             .into_iter()
             .map(|kind| {
                 seq += 1;
-                let logged = Logged::now(Event { seq, turn: turn.id, kind });
-                Write::Event { session: session.clone(), logged }
+                Write::Event(Logged::now(Event { seq, turn: turn.id, kind }))
             })
             .collect();
         writes.insert(0, Write::Session(Box::new(SessionRecord { seq, reserved: seq, ..record })));

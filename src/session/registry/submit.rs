@@ -84,7 +84,7 @@ impl Registry {
             Err(WatchError::Store(error)) => return Err(error),
             Err(WatchError::Unknown | WatchError::Future { .. }) => return Ok(None),
         };
-        let (reader, left) = EventReader::joined(observer);
+        let (reader, left) = EventReader::joined(turn, observer);
         if let Some(handle) = self.find(&view.session) {
             // Without a task the turn has ended, and all of it is in the journal.
             let _ = handle.inbox.send(Message::Join { turn, left }).await;

@@ -28,7 +28,7 @@ impl Story {
     fn event(&mut self, turn: TurnId, kind: EventKind) {
         self.seq += 1;
         let logged = Logged::now(Event { seq: self.seq, turn, kind });
-        self.store.write(vec![Write::Event { session: key("1"), logged }]);
+        self.store.write(vec![Write::Event(logged)]);
     }
 
     fn started(&mut self, turn: TurnId) {

@@ -152,9 +152,16 @@ async fn a_shutdown_puts_off_what_runs_after_a_restart() {
     let mut read = world.submit("1", "read").await;
     let detached = start(world, "1", "detached").await;
     let mut named_one = world.registry.submit(&key("1"), named(world, "name", 7, "named")).await.unwrap();
+    let mut joined = world.registry.submit(&key("1"), named(world, "name", 7, "named")).await.unwrap();
+    let mut watcher = world.registry.watch(&key("1"), None).unwrap();
+    assert!(joined.is_joined);
     pass(SECOND).await;
     world.shutdown(10 * SECOND, std::future::pending()).await;
     assert_eq!(text(&ending(&mut running.reader).await), "done");
+    assert_eq!(ending(&mut joined.reader).await, TurnEnding::Interrupted(InterruptCause::ShutdownBeforeStart));
+    while let Some(seen) = within("the end of what is watched", watcher.next()).await {
+        assert!(matches!(seen, Seen::Events(_)));
+    }
     let before_start = TurnEnding::Interrupted(InterruptCause::ShutdownBeforeStart);
     assert_eq!(ending(&mut read.reader).await, before_start);
     assert_eq!(ending(&mut named_one.reader).await, before_start, "its client is told, too");

@@ -69,7 +69,7 @@ impl<'a> Apply<'a> {
                 Write::Forget(key) => self.forget(key)?,
                 Write::Accepted(accepted) => self.accept(accepted)?,
                 Write::Given(turn) => self.give(*turn)?,
-                Write::Event { logged, .. } => self.event(logged)?,
+                Write::Event(logged) => self.event(logged)?,
                 Write::Unread(turn) => {
                     let sql = "UPDATE turns SET unread = 1 WHERE turn = ?1";
                     self.execute(sql, params![turn.to_string()])?;

@@ -53,7 +53,9 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
 /// Makes the file what it is to be; `is_new` when nothing is in it.
 pub(super) fn set_up(connection: &Connection, is_new: bool) -> Result<()> {
     if is_new {
-        // Before the first table, or it has no effect: retention gives the room back in small steps.
+        // Both before the first table, or they have no effect. A turn changes a little on a dozen pages, and all of each goes
+        // through the log: small ones are faster. Retention gives the room back in small steps.
+        connection.pragma_update(None, "page_size", 1024)?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
@@ -61,7 +63,7 @@ pub(super) fn set_up(connection: &Connection, is_new: bool) -> Result<()> {
     connection.execute_batch("PRAGMA synchronous = FULL;")?;
     // 16 MiB of log are moved into the file at a time: pages that change often are moved once, and reading the log at a start
     // takes some milliseconds. A log that grew is cut down again.
-    connection.query_row("PRAGMA wal_autocheckpoint = 4000", (), |_| Ok(()))?;
+    connection.query_row("PRAGMA wal_autocheckpoint = 16000", (), |_| Ok(()))?;
     connection.query_row("PRAGMA journal_size_limit = 67108864", (), |_| Ok(()))?;
     Ok(())
 }

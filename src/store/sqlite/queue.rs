@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::protocol::SessionKey;
+use crate::protocol::{EventKind, SessionKey};
 use crate::store::{SessionRecord, StoreError, StoreProgress, Write};
 
 /// What may wait before the store says that it is full, in bytes.
@@ -18,6 +18,8 @@ const ROOM_BYTES: usize = FULL_BYTES / 2;
 const GROUP_WRITES_MAX: usize = 4096;
 /// Most bytes in a transaction, about.
 const GROUP_BYTES_MAX: usize = 8 << 20;
+/// How long what nobody waits for may wait for something that it can be kept together with.
+const RIDE_MAX: Duration = Duration::from_millis(100);
 /// How long the last try may take when the time to close is over.
 const LAST_TRY: Duration = Duration::from_secs(1);
 /// What a write takes beside its texts, in bytes, about.
@@ -52,6 +54,10 @@ pub(super) struct Queue {
 struct State {
     last: u64,
     waiting: VecDeque<Batch>,
+    /// Something that waits is to be kept at once.
+    urgent: bool,
+    /// Until when the rest is to be kept.
+    due: Option<Instant>,
     /// Of what waits, and of what is being written.
     bytes: usize,
     /// Sessions as they will be, with the number of the write.
@@ -123,7 +129,7 @@ impl Queue {
     pub(super) fn push(&self, mut writes: Vec<Write>) -> u64 {
         let mut state = self.lock();
         if state.in_trouble {
-            writes.retain(|write| !matches!(write, Write::Event { logged, .. } if logged.kind.is_delta()));
+            writes.retain(|write| !matches!(write, Write::Event(logged) if logged.kind.is_delta()));
         }
         if writes.is_empty() {
             return state.last;
@@ -146,11 +152,17 @@ impl Queue {
             return number;
         }
         let bytes = writes.iter().map(bytes_of).sum();
+        let (was_urgent, was_due) = (state.urgent, state.due);
+        state.urgent |= !writes.iter().all(rides);
+        state.due.get_or_insert_with(|| Instant::now() + RIDE_MAX);
         state.bytes += bytes;
         state.waiting.push_back(Batch { number, bytes, writes });
         let is_full = state.bytes > FULL_BYTES;
+        let is_news = state.urgent != was_urgent || was_due.is_none();
         drop(state);
-        self.wake.notify_one();
+        if is_news {
+            self.wake.notify_one();
+        }
         if is_full {
             self.progress.send_if_modified(|progress| !std::mem::replace(&mut progress.is_full, true));
         }
@@ -165,10 +177,15 @@ impl Queue {
             if state.condemned || (state.waiting.is_empty() && state.closing.is_some()) {
                 return None;
             }
-            if !waits || !state.waiting.is_empty() {
+            let now = Instant::now();
+            let left = state.due.map(|due| due.saturating_duration_since(now));
+            if !waits || state.urgent || state.closing.is_some() || left.is_some_and(|left| left.is_zero()) {
                 break;
             }
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match left {
+                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
         let (mut count, mut writes, mut bytes) = (0, 0, 0);
         for batch in &state.waiting {
@@ -180,7 +197,11 @@ impl Queue {
             }
             count += 1;
         }
-        Some(state.waiting.drain(..count).collect())
+        let group = state.waiting.drain(..count).collect();
+        if state.waiting.is_empty() {
+            (state.urgent, state.due) = (false, None);
+        }
+        Some(group)
     }
 
     /// These are kept, and so many sessions are.
@@ -289,6 +310,11 @@ impl Queue {
     }
 }
 
+/// Whether it may wait for something that it can be kept together with: nobody waits for an event but the last of a turn.
+fn rides(write: &Write) -> bool {
+    matches!(write, Write::Event(logged) if !matches!(logged.kind, EventKind::Ended(_)))
+}
+
 fn bytes_of(write: &Write) -> usize {
     let text = match write {
         Write::Session(record) => record.instructions.as_ref().map_or(0, String::len),
@@ -297,7 +323,7 @@ fn bytes_of(write: &Write) -> usize {
             let instructions = rerun.request.instructions.as_ref().map_or(0, String::len);
             history + instructions + rerun.request.input.len()
         }),
-        Write::Event { logged, .. } => return logged.kind.bytes(),
+        Write::Event(logged) => return logged.kind.bytes(),
         Write::Forget(_) | Write::Given(_) | Write::Unread(_) => 0,
     };
     WRITE_BYTES + text

@@ -124,9 +124,7 @@ fn turns_of_a_session_may_mix(rig: &Rig) {
         logged(&one, 4, EventKind::TextDelta("c".to_owned())),
         logged(&one, 5, EventKind::ReasoningDelta("d".to_owned())),
     ];
-    rig.write(
-        expected.iter().map(|logged| crate::store::Write::Event { session: key.clone(), logged: logged.clone() }),
-    );
+    rig.write(expected.iter().map(|logged| crate::store::Write::Event(logged.clone())));
     let kept = rig.store.events(&key, 0, 10).unwrap();
     let kept: Vec<_> = kept.iter().map(|logged| &logged.event).collect();
     assert_eq!(kept, expected.iter().map(|logged| &logged.event).collect::<Vec<_>>());

@@ -109,7 +109,7 @@ pub(in crate::store) fn logged(turn: &TurnRecord, seq: u64, kind: EventKind) -> 
 }
 
 pub(in crate::store) fn event(turn: &TurnRecord, seq: u64, kind: EventKind) -> Write {
-    Write::Event { session: turn.session.clone(), logged: logged(turn, seq, kind) }
+    Write::Event(logged(turn, seq, kind))
 }
 
 pub(in crate::store) fn completed(text: &str) -> EventKind {

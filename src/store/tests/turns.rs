@@ -37,7 +37,7 @@ fn a_turn_is_kept_through_its_life(rig: &Rig) {
     for (seq, kind) in (5..).zip(kinds) {
         let logged = logged(&turn, seq, kind);
         expected.take(&logged);
-        rig.write([Write::Event { session: key.clone(), logged }]);
+        rig.write([Write::Event(logged)]);
         assert_eq!(read(), Some(expected.clone()));
     }
     turn = expected;

@@ -68,7 +68,8 @@ async fn turns_that_follow_each_other_keep_their_answers_apart(claude: Claude) {
 }
 
 async fn nothing_of_the_conversation_lies_with_the_daemon(claude: Claude) {
-    let daemon = Daemon::claude(claude).start().await;
+    // The store has it all, and is meant to.
+    let daemon = Daemon::claude(claude).args(&["--ephemeral"]).start().await;
     let answer = daemon.client.session(KEY).ask("a word that nobody else says").await.text();
     assert!(answer.contains("a word that nobody else says"));
     let state = daemon.scratch().join("home/.local/state/turnmux");

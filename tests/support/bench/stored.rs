@@ -193,7 +193,7 @@ fn session_of(key: &SessionKey) -> Vec<Write> {
         for kind in kinds {
             seq += 1;
             let logged: Arc<Logged> = Logged::now(Event { seq, turn, kind });
-            writes.push(Write::Event { session: key.clone(), logged });
+            writes.push(Write::Event(logged));
         }
     }
     writes

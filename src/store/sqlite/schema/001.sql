@@ -36,7 +36,6 @@ CREATE TABLE sessions (
 ) STRICT;
 -- Which session gives way when there are too many.
 CREATE INDEX sessions_by_save ON sessions (named, saved_at);
-CREATE INDEX sessions_by_thread ON sessions (thread) WHERE thread IS NOT NULL;
 
 CREATE TABLE turns (
     -- One input to a session and how it ended.
