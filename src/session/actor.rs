@@ -355,13 +355,14 @@ impl Actor {
     /// Hands out what need not wait any longer.
     fn hand_out(&mut self) {
         loop {
-            while let Some(out) = self.outbox.next(self.writes.kept()) {
+            while let Some(out) = self.outbox.next(|| self.writes.kept()) {
                 self.put_out(out);
             }
-            match self.writes.trouble() {
-                Some(error) if !self.outbox.is_empty() => self.go_without_store(&error),
-                _ => break,
+            if self.outbox.is_empty() {
+                return;
             }
+            let Some(error) = self.writes.trouble() else { return };
+            self.go_without_store(&error);
         }
     }
 

@@ -65,12 +65,12 @@ impl Outbox {
         }
     }
 
-    /// The next one, if the store has come as far as it needs.
-    pub(super) fn next(&mut self, kept: u64) -> Option<Out> {
+    /// The next one, if the store has come as far as it needs. `kept` is asked only where something waits for the store.
+    pub(super) fn next(&mut self, kept: impl FnOnce() -> u64) -> Option<Out> {
         let waits = match self.waiting.front()?.0 {
             Need::Nothing => false,
             Need::Batch => return None,
-            Need::Write(number) => number > kept,
+            Need::Write(number) => number > kept(),
         };
         if waits {
             self.since.get_or_insert_with(Instant::now);
@@ -117,10 +117,10 @@ mod tests {
         outbox.push(Need::Batch, Out::Finished);
         outbox.push(Need::Write(1), Out::Finished);
         outbox.push(Need::Nothing, Out::Finished);
-        assert!(outbox.next(u64::MAX).is_none() && outbox.since().is_none(), "nobody waits for what is not written");
+        assert!(outbox.next(|| u64::MAX).is_none() && outbox.since().is_none(), "nobody waits for what is not written");
         outbox.written(2);
-        assert!(outbox.next(1).is_none());
-        let handed_out = std::iter::from_fn(|| outbox.next(2)).count();
+        assert!(outbox.next(|| 1).is_none());
+        let handed_out = std::iter::from_fn(|| outbox.next(|| 2)).count();
         assert!(handed_out == 3 && outbox.is_empty());
     }
 }
