@@ -79,7 +79,11 @@ async fn a_close_that_comes_in_behind_a_task_s_last_message_is_done() {
 /// A session whose process ends whenever it is idle: each turn meets a task that is on its way out, or just gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_meets_a_task_on_its_way_out_is_served() {
-    let world = World::with(|setup| setup.policy.idle_timeout = Duration::ZERO);
+    let world = World::with(|setup| {
+        setup.policy.idle_timeout = Duration::ZERO;
+        // Long enough to be met by who looks again and again, however busy the machine is.
+        setup.args = vec!["stop=1ms".into()];
+    });
     let (mut last, mut met) = (0, [0; 3]);
     for round in 0..600 {
         let events = rest(&mut world.submit("1", "hello").await.reader).await;

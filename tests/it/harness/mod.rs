@@ -20,5 +20,5 @@ pub(crate) use gate::Gate;
 pub(crate) use openclaw::Recorded;
 pub(crate) use processes::{Fifo, agents_of, all_gone, guard_of};
 pub(crate) use transcripts::Transcripts;
-pub(crate) use wait::{LIMIT, gone, within};
+pub(crate) use wait::{LIMIT, gone, within, within_at_most};
 pub(crate) use watch::{Watch, types};
