@@ -101,7 +101,7 @@ impl App {
         let store = Store::open(&config)?;
         let stop = StopLadder { eof: config.limits.stop_eof, term: config.limits.stop_term };
         // Where it is written down which processes live, for the next daemon should this one be killed.
-        let records_dir = state_dir("processes");
+        let records_dir = config.state.as_ref().map(|state| state.join("processes"));
         let supervisor = Supervisor::start(SupervisorConfig {
             adopt_orphans: true,
             records_dir: records_dir.clone(),
@@ -116,10 +116,11 @@ impl App {
             records_dir.map(|records| Guard::start([OsStr::new(cli::GUARD), records.as_os_str()])).transpose()?;
 
         let (hub, listener) = Hub::bind(CHANNEL, HubConfig::default()).await?;
+        let plugins = config.state.as_ref().map_or_else(unguessable, |state| state.join("channel"));
         let channel = ClaudeChannel {
             supervisor: supervisor.clone(),
             limits: config.limits.clone(),
-            folder: ChannelFolder::create(&state_dir("channel").unwrap_or_else(unguessable), hub.address().port())?,
+            folder: ChannelFolder::create(&plugins, hub.address().port())?,
             roots: trusted_roots(&config),
             hub: hub.clone(),
             program: std::env::current_exe().unwrap_or_else(|_| "turnmux".into()),
@@ -283,13 +284,6 @@ impl Stops {
             _ = self.hangup.recv() => {}
         }
     }
-}
-
-/// A folder for what is true of this machine's daemons.
-fn state_dir(name: &str) -> Option<PathBuf> {
-    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    Some(state.join("turnmux").join(name))
 }
 
 /// A folder for a daemon without a home. Nobody else can have made it before.

@@ -55,6 +55,7 @@ pub(super) fn resolve(
         sessions: sessions(&schema.sessions, environment, layers)?,
         limits: limits(schema.limits, layers)?,
         store: store(&schema.store, environment, layers)?,
+        state: paths::state(environment),
         default_backend: known_backend(&schema.default_backend, &["default_backend"], &backends, layers)?,
         agents: agents(schema.agents, &backends, environment, layers)?,
         backends,

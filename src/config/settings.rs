@@ -22,6 +22,8 @@ pub struct Config {
     pub limits: Limits,
     /// What outlives the daemon.
     pub store: StoreSettings,
+    /// The folder for what is true of this machine's daemons; none without a home.
+    pub state: Option<PathBuf>,
     /// The backend of requests that name none; always a key of `backends`.
     pub default_backend: BackendId,
     /// The coding agents, the built-in ones included; never empty.
@@ -39,14 +41,27 @@ pub struct Config {
 impl fmt::Debug for Config {
     /// Leaves out what the backends are, for their variables may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, server, sessions, limits, store, default_backend, backends, agents, aliases, keys, tenants } =
-            self;
+        let Self {
+            file,
+            server,
+            sessions,
+            limits,
+            store,
+            state,
+            default_backend,
+            backends,
+            agents,
+            aliases,
+            keys,
+            tenants,
+        } = self;
         f.debug_struct("Config")
             .field("file", file)
             .field("server", server)
             .field("sessions", sessions)
             .field("limits", limits)
             .field("store", store)
+            .field("state", state)
             .field("default_backend", default_backend)
             .field("backends", &backends.keys())
             .field("agents", agents)

@@ -97,16 +97,7 @@ impl Local {
         if !self.registry.has_process(key) {
             driver.check(spec, &directory)?;
         }
-        Ok(Job {
-            turn: TurnId::generate(),
-            request,
-            spec: spec.clone(),
-            driver,
-            directory,
-            reader_gone: None,
-            steers: false,
-            detached: false,
-        })
+        Ok(Job::new(request, spec.clone(), driver, directory))
     }
 
     /// Takes up what a daemon before this one left: see [`Registry::restart`].

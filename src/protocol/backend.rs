@@ -41,6 +41,26 @@ pub struct BackendSpec {
     pub commands: CommandPolicy,
 }
 
+impl BackendSpec {
+    /// A backend of which nothing else is said: the defaults of the configuration.
+    pub fn new(id: BackendId, driver: &str, command: impl Into<String>) -> Self {
+        Self {
+            id,
+            driver: driver.to_owned(),
+            command: command.into(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            env_policy: EnvPolicy::Inherit,
+            model: None,
+            workspace: None,
+            permission: Permission::Ask,
+            system_prompt: None,
+            effort: None,
+            commands: CommandPolicy::Literal,
+        }
+    }
+}
+
 impl fmt::Debug for BackendSpec {
     /// Leaves out the variables and the arguments, for they may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,7 +20,7 @@ use super::submission::{Submitter, Waiting};
 use super::writes::Writes;
 use crate::driver::{Attachment, DriverEvent};
 use crate::protocol::{DriverEnd, ErrorKind, TurnError, TurnId};
-use crate::store::{EventStore, Rerun, SessionRecord, StoreError};
+use crate::store::{EventStore, SessionRecord, StoreError};
 
 mod effects;
 
@@ -239,6 +239,9 @@ impl Actor {
             tracing::warn!(session = %self.machine.record().key, %turn, ?stall, "let a reader go that took nothing; its turn goes on");
         }
         self.note_pressure();
+        if self.writes.due().is_some_and(|due| due <= Instant::now()) {
+            self.writes.at_once();
+        }
         if self.outbox.since().is_some_and(|since| since + KEEP_MAX <= Instant::now()) {
             self.go_without_store(&slow());
             self.hand_out();
@@ -261,18 +264,7 @@ impl Actor {
                 submitter.deny(error.into());
             }
             Message::Submit { job, submitter } => {
-                let waiting = Waiting {
-                    turn: job.turn,
-                    backend: job.spec.id.clone(),
-                    input: job.request.input.clone(),
-                    tags: job.request.tags.clone(),
-                    name: job.request.idempotency.clone(),
-                    rerun: job
-                        .reruns()
-                        .then(|| Rerun { request: job.request.clone(), directory: job.directory.clone() }),
-                    submitter,
-                };
-                self.waiting.push(waiting);
+                self.waiting.push(Waiting::new(&job, submitter));
                 self.feed(Input::Submit(job));
             }
             Message::Act { act, reply } => {
@@ -333,13 +325,18 @@ impl Actor {
     /// Tells the machine, does what follows, and hands out what can be handed out by now.
     fn feed(&mut self, input: Input) {
         self.next.push_back(input);
+        self.work_off();
+        self.hand_out();
+    }
+
+    /// Tells the machine all that it is to be told, and gives the store what follows.
+    fn work_off(&mut self) {
         while let Some(input) = self.next.pop_front() {
             self.step(input);
         }
         if let Some(number) = self.writes.flush(&self.machine, self.seq) {
             self.outbox.written(number);
         }
-        self.hand_out();
     }
 
     fn step(&mut self, input: Input) {
@@ -385,12 +382,7 @@ impl Actor {
                 Out::Event { .. } | Out::PutOff(_) | Out::Finished => {}
             }
         }
-        while let Some(input) = self.next.pop_front() {
-            self.step(input);
-        }
-        if let Some(number) = self.writes.flush(&self.machine, self.seq) {
-            self.outbox.written(number);
-        }
+        self.work_off();
     }
 
     fn publish(&self) {

@@ -149,9 +149,7 @@ impl Observer {
         }
         (!events.is_empty()).then_some(Seen::Events(events))
     }
-}
 
-impl Observer {
     /// What the store has of the events that come next, before number `first`; without gaps.
     async fn read_older(&self, first: u64) -> Vec<Arc<Logged>> {
         let (store, key, after) = (self.store.clone(), self.log.key().clone(), self.after);

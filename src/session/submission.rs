@@ -40,6 +40,21 @@ pub(super) struct Waiting {
     pub(super) submitter: Submitter,
 }
 
+impl Waiting {
+    pub(super) fn new(job: &Job, submitter: Submitter) -> Self {
+        let Job { turn, request, directory, .. } = job;
+        Self {
+            turn: *turn,
+            backend: job.spec.id.clone(),
+            input: request.input.clone(),
+            tags: request.tags.clone(),
+            name: request.idempotency.clone(),
+            rerun: job.reruns().then(|| Rerun { request: request.clone(), directory: directory.clone() }),
+            submitter,
+        }
+    }
+}
+
 impl Submitter {
     /// No. Whoever asked may have left.
     pub(super) fn deny(self, denial: Denial) {

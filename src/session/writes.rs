@@ -76,7 +76,8 @@ impl Writes {
         self.store.clone()
     }
 
-    /// What there is is not to wait; should there be nothing, the number of what is on its way is given.
+    /// What there is is not to wait, for it is due, or somebody waits; should there be nothing, the number of what is on its
+    /// way is given.
     pub(super) fn at_once(&mut self) {
         self.urgent = true;
     }
@@ -121,29 +122,31 @@ impl Writes {
         Need::Write(self.number)
     }
 
-    /// Gives the store what it is to have by now; the number of that.
+    /// Gives the store what it is to have by now, if anything is not to wait; the number of that.
     pub(super) fn flush(&mut self, machine: &Machine, seq: u64) -> Option<u64> {
-        let is_due = self.due().is_some_and(|due| due <= Instant::now());
-        if !self.urgent && !is_due {
+        if !self.urgent {
             return None;
         }
         let mut writes = std::mem::take(&mut self.batch);
-        if std::mem::take(&mut self.saves) {
+        let saves = std::mem::take(&mut self.saves);
+        if saves {
             let has_turns = machine.active().is_some() || machine.queued() > 0;
             let reserved = if has_turns { seq + RESERVED } else { seq };
             let record = SessionRecord { seq, reserved, ..machine.record().clone() };
             writes.insert(0, Write::Session(Box::new(record)));
-            if reserved > self.reserved {
-                self.safe = self.safe.max(self.reserved);
-            }
+            // What is given back is not safe any more.
+            self.safe = self.safe.min(reserved);
             self.reserved = reserved;
         }
         if std::mem::take(&mut self.forgets) {
             writes.push(Write::Forget(machine.record().key.clone()));
         }
         (self.urgent, self.due, self.bytes) = (false, None, 0);
-        self.number = self.store.write(writes);
-        Some(self.number)
+        let number = self.store.write(writes);
+        if saves {
+            self.number = number;
+        }
+        Some(number)
     }
 
     /// When what was collected is to be written.

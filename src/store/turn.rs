@@ -53,6 +53,15 @@ pub enum TurnStatus {
 }
 
 impl TurnStatus {
+    /// That of a turn which ended so.
+    pub fn of(ending: &TurnEnding) -> Self {
+        match ending {
+            TurnEnding::Completed { .. } => Self::Completed,
+            TurnEnding::Interrupted(_) => Self::Interrupted,
+            TurnEnding::Failed(_) => Self::Failed,
+        }
+    }
+
     /// Its name in the API.
     pub fn name(self) -> &'static str {
         match self {
@@ -97,11 +106,7 @@ impl TurnRecord {
             EventKind::Ended(ending) => {
                 self.ended_at = Some(logged.at);
                 self.ending = Some(logged.clone());
-                self.status = match ending {
-                    TurnEnding::Completed { .. } => TurnStatus::Completed,
-                    TurnEnding::Interrupted(_) => TurnStatus::Interrupted,
-                    TurnEnding::Failed(_) => TurnStatus::Failed,
-                };
+                self.status = TurnStatus::of(ending);
             }
             _ => {}
         }

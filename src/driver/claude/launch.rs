@@ -134,22 +134,15 @@ fn env_of(spec: &BackendSpec, own: impl Iterator<Item = (OsString, OsString)>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{BackendId, CommandPolicy};
+    use crate::protocol::BackendId;
 
     fn spec(env_policy: EnvPolicy) -> BackendSpec {
         BackendSpec {
-            id: BackendId::new("claude-code"),
-            driver: "claude-stream".into(),
-            command: "claude".into(),
             args: vec!["--add-dir".into(), "/tmp".into()],
             env: [("EXTRA".to_owned(), "1".to_owned())].into(),
             env_policy,
-            model: None,
-            workspace: None,
-            permission: Permission::Ask,
             system_prompt: Some("be brief".into()),
-            effort: None,
-            commands: CommandPolicy::Literal,
+            ..BackendSpec::new(BackendId::new("claude-code"), "claude-stream", "claude")
         }
     }
 

@@ -48,24 +48,15 @@ mod tests {
 
     use super::*;
     use crate::driver::RawWanted;
-    use crate::protocol::{
-        BackendId, BackendSpec, CommandPolicy, EnvPolicy, Permission, ThreadId, ThreadOrigin, TurnOptions,
-    };
+    use crate::protocol::{BackendId, BackendSpec, EnvPolicy, ThreadId, ThreadOrigin, TurnOptions};
 
     fn spec(env_policy: EnvPolicy) -> BackendSpec {
         BackendSpec {
-            id: BackendId::new("claude-code"),
-            driver: super::super::NAME.into(),
-            command: "claude".into(),
             args: vec!["--add-dir".into(), "/tmp".into()],
             env: [("EXTRA".to_owned(), "1".to_owned())].into(),
             env_policy,
-            model: None,
-            workspace: None,
-            permission: Permission::Ask,
             system_prompt: Some("be brief".into()),
-            effort: None,
-            commands: CommandPolicy::Literal,
+            ..BackendSpec::new(BackendId::new("claude-code"), super::super::NAME, "claude")
         }
     }
 

@@ -54,6 +54,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// A turn that somebody reads.
+    pub fn new(request: TurnRequest, spec: Arc<BackendSpec>, driver: Arc<dyn Driver>, directory: PathBuf) -> Self {
+        let turn = TurnId::generate();
+        Self { turn, request, spec, driver, directory, reader_gone: None, steers: false, detached: false }
+    }
+
     /// Whether it runs after a restart, should the daemon go down before its time has come. Who reads any other is told, and
     /// asks again.
     pub fn reruns(&self) -> bool {

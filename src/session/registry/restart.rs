@@ -79,11 +79,11 @@ impl Registry {
         let store = &self.inner.config.store;
         let Some(record) = store.session(&turn.session)? else { return Ok(0) };
         let mut composer = Composer::default();
-        let mut after = turn.first_seq - 1;
-        loop {
+        let (mut after, last) = (turn.first_seq - 1, turn.last_seq.unwrap_or(0));
+        while after < last {
             let page = store.events(&turn.session, after, PAGE)?;
-            let Some(last) = page.last() else { break };
-            after = last.seq;
+            let Some(newest) = page.last() else { break };
+            after = newest.seq;
             for logged in page.iter().filter(|logged| logged.turn == turn.id) {
                 // The whole messages among these are there already.
                 drop(composer.before(turn.id, &logged.kind));

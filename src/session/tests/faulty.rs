@@ -1,5 +1,6 @@
-//! A store over one in memory, which keeps when it is told to.
+//! A store over one in memory, which keeps, and is read, when it is told to.
 
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -15,6 +16,26 @@ pub(super) struct FaultyStore {
     disk: Arc<MemoryStore>,
     progress: watch::Sender<StoreProgress>,
     state: Mutex<State>,
+    /// Turns are read when it says so, once for each time.
+    gate: Option<(watch::Sender<bool>, Mutex<Receiver<()>>)>,
+}
+
+/// Holds up whoever reads turns.
+pub(super) struct Gate {
+    reached: watch::Receiver<bool>,
+    open: SyncSender<()>,
+}
+
+impl Gate {
+    /// Ends when somebody is held up.
+    pub(super) async fn reached(&self) {
+        self.reached.clone().wait_for(|reached| *reached).await.expect("the store is there");
+    }
+
+    /// Lets one reading pass.
+    pub(super) fn open(&self) {
+        self.open.send(()).expect("the store is there");
+    }
 }
 
 #[derive(Debug, Default)]
@@ -27,7 +48,16 @@ struct State {
 
 impl FaultyStore {
     pub(super) fn over(disk: Arc<MemoryStore>) -> Arc<Self> {
-        Arc::new(Self { disk, progress: watch::Sender::default(), state: Mutex::default() })
+        Arc::new(Self { disk, progress: watch::Sender::default(), state: Mutex::default(), gate: None })
+    }
+
+    /// One with a gate.
+    pub(super) fn gated() -> (Gate, Arc<Self>) {
+        let (open, opened) = sync_channel(1);
+        let (reaches, reached) = watch::channel(false);
+        let (disk, progress) = (Arc::new(MemoryStore::new(100, 1 << 20)), watch::Sender::default());
+        let gate = Some((reaches, Mutex::new(opened)));
+        (Gate { reached, open }, Arc::new(Self { disk, progress, state: Mutex::default(), gate }))
     }
 
     /// Keeps nothing from now on.
@@ -114,6 +144,10 @@ impl EventStore for FaultyStore {
     }
 
     fn turns(&self, query: &TurnQuery) -> Result<Vec<TurnRecord>, StoreError> {
+        if let Some((reached, opened)) = &self.gate {
+            reached.send_replace(true);
+            opened.lock().unwrap().recv().expect("the gate is there");
+        }
         self.sees(|disk| disk.turns(query))
     }
 

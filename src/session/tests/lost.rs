@@ -1,13 +1,8 @@
 //! A session whose agent does not know its thread any more.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
-
-use tokio::sync::watch;
-
+use super::faulty::{FaultyStore, Gate};
 use super::*;
-use crate::protocol::{ErrorKind, Logged, LostThread, ThreadId};
-use crate::store::{SessionRecord, StoreError, StoreProgress, TurnQuery, TurnRecord, Unfinished, Write};
+use crate::protocol::{ErrorKind, LostThread, ThreadId};
 
 /// The agents of these sessions know no thread that they are to resume.
 fn forgetful(setup: &mut Setup) {
@@ -21,6 +16,20 @@ fn losses(events: &[Event]) -> Vec<(ThreadId, ThreadId, usize)> {
         _ => None,
     };
     events.iter().filter_map(loss).collect()
+}
+
+/// A turn that waits for its conversation, which is being read.
+async fn reading() -> (World, Gate, Accepted) {
+    let (gate, gated) = FaultyStore::gated();
+    let world = World::with(|setup| {
+        forgetful(setup);
+        setup.store = gated;
+    });
+    world.ask("1", "one").await;
+    pass(601 * SECOND).await;
+    let turn = world.submit("1", "two").await;
+    within("the reading", gate.reached()).await;
+    (world, gate, turn)
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,15 +84,7 @@ async fn a_reset_begins_a_conversation_that_knows_nothing_of_the_one_before() {
 
 #[tokio::test(start_paused = true)]
 async fn a_turn_can_be_stopped_while_its_conversation_is_read() {
-    let (gate, gated) = Gated::new();
-    let world = World::with(|setup| {
-        forgetful(setup);
-        setup.store = gated;
-    });
-    world.ask("1", "one").await;
-    pass(601 * SECOND).await;
-    let mut turn = world.submit("1", "two").await;
-    within("the reading", gate.reached()).await;
+    let (world, gate, mut turn) = reading().await;
     assert_eq!(world.view("1").state, "recalling");
     assert!(matches!(world.interrupt("1").await, Interrupted::Confirmed(_)));
     assert!(matches!(ending(&mut turn.reader).await, TurnEnding::Interrupted(InterruptCause::Request)));
@@ -95,100 +96,9 @@ async fn a_turn_can_be_stopped_while_its_conversation_is_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_does_not_wait_for_what_is_read() {
-    let (gate, gated) = Gated::new();
-    let world = World::with(|setup| {
-        forgetful(setup);
-        setup.store = gated;
-    });
-    world.ask("1", "one").await;
-    pass(601 * SECOND).await;
-    let mut turn = world.submit("1", "two").await;
-    within("the reading", gate.reached()).await;
+    let (world, gate, mut turn) = reading().await;
     world.shutdown(SECOND, std::future::pending()).await;
     let ending = ending(&mut turn.reader).await;
     assert!(matches!(ending, TurnEnding::Interrupted(InterruptCause::ShutdownBeforeStart)), "{ending:?}");
     gate.open();
-}
-
-/// A store whose turns are read when the gate is opened, once for each time.
-#[derive(Debug)]
-struct Gated {
-    store: MemoryStore,
-    reached: watch::Sender<bool>,
-    opened: Mutex<Receiver<()>>,
-}
-
-struct Gate {
-    reached: watch::Receiver<bool>,
-    open: SyncSender<()>,
-}
-
-impl Gated {
-    fn new() -> (Gate, Arc<Self>) {
-        let (open, opened) = sync_channel(1);
-        let gated = Self {
-            store: MemoryStore::new(100, 1 << 20),
-            reached: watch::Sender::new(false),
-            opened: Mutex::new(opened),
-        };
-        (Gate { reached: gated.reached.subscribe(), open }, Arc::new(gated))
-    }
-}
-
-impl Gate {
-    async fn reached(&self) {
-        self.reached.clone().wait_for(|reached| *reached).await.expect("the store is there");
-    }
-
-    fn open(&self) {
-        self.open.send(()).expect("the store is there");
-    }
-}
-
-impl EventStore for Gated {
-    fn write(&self, writes: Vec<Write>) -> u64 {
-        self.store.write(writes)
-    }
-
-    fn progress(&self) -> watch::Receiver<StoreProgress> {
-        self.store.progress()
-    }
-
-    fn session(&self, key: &SessionKey) -> Result<Option<SessionRecord>, StoreError> {
-        self.store.session(key)
-    }
-
-    fn sessions(&self, tenant: &TenantId) -> Result<Vec<SessionRecord>, StoreError> {
-        self.store.sessions(tenant)
-    }
-
-    fn sessions_len(&self) -> usize {
-        self.store.sessions_len()
-    }
-
-    fn is_anothers(&self, tenant: &TenantId, thread: &ThreadId) -> Result<bool, StoreError> {
-        self.store.is_anothers(tenant, thread)
-    }
-
-    fn turn(&self, tenant: &TenantId, turn: TurnId) -> Result<Option<TurnRecord>, StoreError> {
-        self.store.turn(tenant, turn)
-    }
-
-    fn turns(&self, query: &TurnQuery) -> Result<Vec<TurnRecord>, StoreError> {
-        self.reached.send_replace(true);
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("the gate is there");
-        self.store.turns(query)
-    }
-
-    fn events(&self, key: &SessionKey, after: u64, max: usize) -> Result<Vec<Arc<Logged>>, StoreError> {
-        self.store.events(key, after, max)
-    }
-
-    fn named(&self, tenant: &TenantId, name: &str) -> Result<Option<(TurnId, u64)>, StoreError> {
-        self.store.named(tenant, name)
-    }
-
-    fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
-        self.store.unfinished()
-    }
 }

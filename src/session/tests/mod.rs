@@ -14,17 +14,14 @@ mod shutdown;
 mod slow_readers;
 mod stored;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Accepted, Capacity, Denial, EventReader, Interrupted, Job, Policy, Registry, RegistryConfig, SessionView};
 use crate::driver::scripted::Scripted;
-use crate::protocol::{
-    BackendId, BackendSpec, CommandPolicy, EnvPolicy, Event, EventKind, InterruptCause, Limits, LostThread,
-};
-use crate::protocol::{Permission, SessionKey, TenantId, Tenants, TurnEnding, TurnId, TurnRequest, WaitReason};
+use crate::protocol::{BackendId, BackendSpec, Event, EventKind, InterruptCause, Limits, LostThread};
+use crate::protocol::{SessionKey, TenantId, Tenants, TurnEnding, TurnId, TurnRequest, WaitReason};
 use crate::store::{EventStore, MemoryStore};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,38 +49,15 @@ impl World {
     }
 
     fn with(change: impl FnOnce(&mut Setup)) -> Self {
-        let policy = Policy {
-            limits: Limits::default(),
-            idle_timeout: 600 * SECOND,
-            unnamed_idle_timeout: 30 * SECOND,
-            queue_max: 16,
-            disconnect_grace: Duration::ZERO,
-            linger: 10 * SECOND,
-            lost_thread: LostThread::Continue,
-            lasting: false,
-        };
         let store = Arc::new(MemoryStore::new(100, 1 << 20));
-        let mut setup = Setup { policy, max_live: 8, tenants: Tenants::default(), args: Vec::new(), store };
+        let mut setup = Setup { policy: policy(), max_live: 8, tenants: Tenants::default(), args: Vec::new(), store };
         change(&mut setup);
         let registry = Registry::new(RegistryConfig {
             policy: setup.policy,
             capacity: Capacity::new(setup.max_live, setup.tenants),
             store: setup.store,
         });
-        let spec = BackendSpec {
-            id: BackendId::new("scripted"),
-            driver: "scripted".into(),
-            command: String::new(),
-            args: setup.args,
-            env: BTreeMap::new(),
-            env_policy: EnvPolicy::Inherit,
-            model: None,
-            workspace: None,
-            permission: Permission::Ask,
-            system_prompt: None,
-            effort: None,
-            commands: CommandPolicy::Literal,
-        };
+        let spec = BackendSpec { args: setup.args, ..BackendSpec::new(BackendId::new("scripted"), "scripted", "") };
         Self { registry: Arc::new(registry), driver: Scripted::default(), spec }
     }
 
@@ -91,16 +65,7 @@ impl World {
         let request = TurnRequest::new(self.spec.id.clone(), input);
         let (spec, driver) = (Arc::new(self.spec.clone()), Arc::new(self.driver.clone()));
         let directory = PathBuf::from("/srv");
-        Job {
-            turn: TurnId::generate(),
-            request,
-            spec,
-            driver,
-            directory,
-            reader_gone: None,
-            steers: false,
-            detached: false,
-        }
+        Job::new(request, spec, driver, directory)
     }
 
     async fn try_submit(&self, chat: &str, input: &str) -> Result<Accepted, Denial> {
@@ -145,6 +110,19 @@ impl World {
         let live = self.registry.counts().2;
         assert_eq!(self.driver.live(), live);
         live
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        limits: Limits::default(),
+        idle_timeout: 600 * SECOND,
+        unnamed_idle_timeout: 30 * SECOND,
+        queue_max: 16,
+        disconnect_grace: Duration::ZERO,
+        linger: 10 * SECOND,
+        lost_thread: LostThread::Continue,
+        lasting: false,
     }
 }
 

@@ -3,7 +3,11 @@
 use super::faulty::FaultyStore;
 use super::*;
 use crate::protocol::ErrorKind;
-use crate::store::StoreError;
+use crate::protocol::Logged;
+use crate::session::machine::{Input, Machine};
+use crate::session::outbox::Need;
+use crate::session::writes::Writes;
+use crate::store::{SessionRecord, StoreError};
 
 fn world() -> (World, Arc<FaultyStore>) {
     let store = FaultyStore::over(Arc::new(MemoryStore::new(100, 1 << 20)));
@@ -137,4 +141,36 @@ async fn a_session_that_is_told_twice_to_end_before_its_end_is_kept_does_end() {
     pass(SECOND).await;
     store.go_on();
     within("the end of the session", world.registry.emptied()).await;
+}
+
+/// Takes an event and gives it to the store; the number of that.
+fn say(writes: &mut Writes, machine: &Machine, seq: u64) -> u64 {
+    let kind = EventKind::AssistantText("hello".into());
+    writes.event(&Logged::now(Event { seq, turn: TurnId::generate(), kind }));
+    writes.at_once();
+    writes.flush(machine, seq).expect("it is not to wait")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_waits_for_the_write_that_reserved_its_number_and_for_no_later_one() {
+    let (world, store) = world();
+    let record = SessionRecord::first(&key("1"), world.spec.id.clone(), "scripted", "/srv".into());
+    let idle = Machine::new(record.clone(), policy());
+    let mut busy = Machine::new(record.clone(), policy());
+    busy.handle(std::time::Instant::now(), Input::Submit(Box::new(world.job("hello"))));
+    let mut writes = Writes::new(store.clone(), &record);
+    assert_eq!(writes.need(1), Need::Batch);
+    store.hold();
+    let reserves = say(&mut writes, &busy, 1);
+    assert_eq!(writes.need(2), Need::Write(reserves));
+    assert!(say(&mut writes, &busy, 2) > reserves);
+    assert_eq!(writes.need(3), Need::Write(reserves));
+    store.go_on();
+    store.hold();
+    assert!(say(&mut writes, &busy, 3) > reserves);
+    assert_eq!(writes.need(4), Need::Nothing);
+    // Without a turn nothing is taken beyond what was shown.
+    writes.save();
+    say(&mut writes, &idle, 4);
+    assert_eq!(writes.need(5), Need::Batch);
 }

@@ -13,7 +13,7 @@ use super::queue::Batch;
 use super::runs::{Run, Runs};
 use super::value::{millis, path_value};
 use super::words::Word as _;
-use crate::protocol::{EventKind, Logged, SessionKey, ThreadId, TurnEnding, TurnId};
+use crate::protocol::{EventKind, Logged, SessionKey, ThreadId, TurnId};
 use crate::store::{AcceptedTurn, SessionRecord, TurnStatus, Write};
 
 /// What the writer knows of all sessions. It holds once the transaction is kept.
@@ -245,11 +245,7 @@ impl<'a> Apply<'a> {
                 self.execute(sql, params![turn.id, id, seq, at, is_error])?;
             }
             EventKind::Ended(ending) => {
-                let status = match ending {
-                    TurnEnding::Completed { .. } => TurnStatus::Completed,
-                    TurnEnding::Interrupted(_) => TurnStatus::Interrupted,
-                    TurnEnding::Failed(_) => TurnStatus::Failed,
-                };
+                let status = TurnStatus::of(ending);
                 let sql = "UPDATE turns SET status = ?2, ended_at = ?3, ending = ?4 WHERE id = ?1";
                 self.execute(sql, params![turn.id, status.word(), at, seq])?;
                 self.execute("DELETE FROM reruns WHERE turn = ?1", [turn.id])?;

@@ -10,9 +10,7 @@ use turnmux::channel::{Hub, HubConfig};
 use turnmux::driver::claude_channel::{ChannelFolder, ClaudeChannel, NAME};
 use turnmux::driver::{Driver as _, OpenRequest, RawWanted};
 use turnmux::process::{Supervisor, SupervisorConfig};
-use turnmux::protocol::{
-    BackendId, BackendSpec, CommandPolicy, EnvPolicy, Limits, Permission, ThreadId, ThreadOrigin, TurnOptions,
-};
+use turnmux::protocol::{BackendId, BackendSpec, EnvPolicy, Limits, ThreadId, ThreadOrigin, TurnOptions};
 
 use super::log;
 use super::talk::Talk;
@@ -135,17 +133,8 @@ fn spec(claude: Claude, home: &Path, model: &Model) -> BackendSpec {
         ("HTTPS_PROXY", "http://127.0.0.1:9".into()),
     ];
     BackendSpec {
-        id: BackendId::new("claude-code"),
-        driver: NAME.into(),
-        command: claude.path().display().to_string(),
-        args: Vec::new(),
         env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         env_policy: EnvPolicy::Strict,
-        model: None,
-        workspace: None,
-        permission: Permission::Ask,
-        system_prompt: None,
-        effort: None,
-        commands: CommandPolicy::Literal,
+        ..BackendSpec::new(BackendId::new("claude-code"), NAME, claude.path().display().to_string())
     }
 }

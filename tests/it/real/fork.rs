@@ -1,13 +1,12 @@
 //! Forks, by the library: no route of the API asks for one yet.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use turnmux::driver::claude_stream::{ClaudeStream, NAME};
 use turnmux::driver::{Attachment, Command, CommandKind, Driver as _, DriverEvent, OpenRequest, RawWanted, TurnInput};
 use turnmux::process::{Supervisor, SupervisorConfig};
-use turnmux::protocol::{BackendId, BackendSpec, CommandPolicy, EnvPolicy, Limits, Permission, ThreadId, ThreadOrigin};
+use turnmux::protocol::{BackendId, BackendSpec, EnvPolicy, Limits, ThreadId, ThreadOrigin};
 use turnmux::protocol::{TurnEnding, TurnId, TurnOptions};
 
 use crate::harness::{Claude, Transcripts, within};
@@ -97,17 +96,8 @@ fn spec(claude: Claude, home: &Path, model: &Model) -> BackendSpec {
         ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".into()),
     ];
     BackendSpec {
-        id: BackendId::new("claude-code"),
-        driver: NAME.into(),
-        command: claude.path().display().to_string(),
-        args: Vec::new(),
-        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>(),
+        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         env_policy: EnvPolicy::Strict,
-        model: None,
-        workspace: None,
-        permission: Permission::Ask,
-        system_prompt: None,
-        effort: None,
-        commands: CommandPolicy::Literal,
+        ..BackendSpec::new(BackendId::new("claude-code"), NAME, claude.path().display().to_string())
     }
 }

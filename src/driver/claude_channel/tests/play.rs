@@ -9,9 +9,7 @@ use uuid::Uuid;
 use super::super::exchange::{Act, Exchange, Reply};
 use super::super::transcript::{Entry, Failure, Said};
 use crate::driver::{Answer, Command, CommandKind, DriverEvent, TurnInput};
-use crate::protocol::{
-    BackendId, BackendSpec, CommandPolicy, EnvPolicy, EventKind, Permission, TurnEnding, TurnId, TurnOptions, Usage,
-};
+use crate::protocol::{BackendId, BackendSpec, EnvPolicy, EventKind, TurnEnding, TurnId, TurnOptions, Usage};
 use crate::wire::claude_hooks::HookInput;
 
 /// claude's id of the thread.
@@ -220,17 +218,7 @@ fn said_of(event: &DriverEvent) -> String {
 
 fn spec() -> BackendSpec {
     BackendSpec {
-        id: BackendId::new("claude-code"),
-        driver: "claude-channel".into(),
-        command: "claude".into(),
-        args: Vec::new(),
-        env: std::collections::BTreeMap::new(),
         env_policy: EnvPolicy::Strict,
-        model: None,
-        workspace: None,
-        permission: Permission::Ask,
-        system_prompt: None,
-        effort: None,
-        commands: CommandPolicy::Literal,
+        ..BackendSpec::new(BackendId::new("claude-code"), "claude-channel", "claude")
     }
 }

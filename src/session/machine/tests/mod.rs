@@ -297,20 +297,7 @@ fn record() -> SessionRecord {
 }
 
 fn spec(id: &str) -> BackendSpec {
-    BackendSpec {
-        id: BackendId::new(id),
-        driver: "planner".into(),
-        command: "agent".into(),
-        args: Vec::new(),
-        env: [].into(),
-        env_policy: crate::protocol::EnvPolicy::Inherit,
-        model: None,
-        workspace: None,
-        permission: crate::protocol::Permission::Ask,
-        system_prompt: None,
-        effort: None,
-        commands: crate::protocol::CommandPolicy::Literal,
-    }
+    BackendSpec::new(BackendId::new(id), "planner", "agent")
 }
 
 fn job(input: &str) -> Job {
@@ -318,16 +305,7 @@ fn job(input: &str) -> Job {
     let request = TurnRequest::new(spec.id.clone(), input);
     let driver = Arc::new(Planner("planner"));
     let directory = PathBuf::from("/srv/default");
-    Job {
-        turn: TurnId::generate(),
-        request,
-        spec,
-        driver,
-        directory,
-        reader_gone: None,
-        steers: false,
-        detached: false,
-    }
+    Job::new(request, spec, driver, directory)
 }
 
 /// A job for another backend.
