@@ -15,6 +15,9 @@ const TIMED_OUT: u8 = 124;
 /// Ctrl-C: 128 and the signal's number, as shells have it.
 const INTERRUPTED: u8 = 130;
 
+/// Stdout was closed: 128 and the number of SIGPIPE.
+const CLOSED: u8 = 141;
+
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
@@ -98,7 +101,7 @@ impl CallError {
             Self::Failed { .. } | Self::NoFit { .. } | Self::NoChat(_) | Self::Stdout(_) | Self::System(_) => 1,
             Self::TimedOut(_) => TIMED_OUT,
             Self::Interrupted => INTERRUPTED,
-            Self::Closed => 0,
+            Self::Closed => CLOSED,
         }
     }
 
