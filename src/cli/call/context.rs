@@ -81,11 +81,13 @@ pub(super) fn headers(args: &CallArgs, place: &Place) -> Result<HeaderMap, CallE
         Some(session) => add("x-turnmux-session", session.as_bytes(), "--session")?,
         None => {
             add("x-turnmux-isolation", b"call", "")?;
-            add("x-turnmux-keep", if args.no_clear { b"true" } else { b"false" }, "")?;
+            if args.no_clear {
+                add("x-turnmux-keep", b"true", "")?;
+            }
+            if let Some(model) = &args.model {
+                add("x-turnmux-model", model.as_bytes(), "--model")?;
+            }
         }
-    }
-    if let Some(model) = &args.model {
-        add("x-turnmux-model", model.as_bytes(), "--model")?;
     }
     if let Some(path) = place.path() {
         add("x-turnmux-workspace", path.as_os_str().as_encoded_bytes(), "--directory")?;

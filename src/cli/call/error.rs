@@ -53,6 +53,11 @@ pub enum CallError {
     /// The daemon of `--alone` does not start.
     #[error("a daemon for this call does not start: {0:#}")]
     Alone(anyhow::Error),
+    /// A session that is not there cannot be told which model to use.
+    #[error(
+        "a new session begins with its backend's model: leave out --model for its first turn, or choose another --agent"
+    )]
+    NewSession,
     /// The turn did not complete.
     #[error("{message} ({code})")]
     Failed {
@@ -98,6 +103,7 @@ impl CallError {
             Self::Prompt(_) | Self::Schema(_) | Self::Directory { .. } | Self::NoHeader { .. } | Self::Config(_) => 2,
             Self::Client(error) => error.exit_code(),
             Self::Start(_) | Self::Alone(_) => 3,
+            Self::NewSession => 5,
             Self::Failed { .. } | Self::NoFit { .. } | Self::NoChat(_) | Self::Stdout(_) | Self::System(_) => 1,
             Self::TimedOut(_) => TIMED_OUT,
             Self::Interrupted => INTERRUPTED,

@@ -1,6 +1,7 @@
 //! A call from its arguments to its exit code.
 
 use hyper::HeaderMap;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::alone::Alone;
@@ -10,7 +11,7 @@ use super::progress::Progress;
 use super::schema::Schema;
 use super::turn::{Print, Shown, Stops, stdout_error, turn};
 use super::{CallArgs, CallError, Serve, background, prompt};
-use crate::cli::client::{Client, ClientError, Place, Source};
+use crate::cli::client::{Client, ClientError, Place, Source, session_path};
 use crate::config::{Config, Environment, Overrides};
 
 /// How often an answer is asked for that fits the schema.
@@ -80,6 +81,9 @@ impl Call<'_> {
         if let Some(schema) = &self.schema {
             prompt = format!("{prompt}\n\n{}", schema.demand());
         }
+        if let (Some(session), Some(model)) = (&self.args.session, &self.args.model) {
+            stops.or(configure(client, session, model)).await?;
+        }
         let mut fault = String::new();
         for _ in 0..ATTEMPTS_MAX {
             let shown = Shown { print, output: &mut output, progress, stops };
@@ -147,6 +151,16 @@ async fn connect(place: &Place, config: &Config, progress: &mut Progress) -> Res
             background::start(place, config, progress).await
         }
         found => Ok(found?),
+    }
+}
+
+/// Has a session use this model from now on.
+async fn configure(client: &Client, session: &str, model: &str) -> Result<(), CallError> {
+    let configured = client.post(&session_path(session, "configure"), &json!({"model": model})).await;
+    match configured {
+        Ok(IgnoredAny) => Ok(()),
+        Err(ClientError::Api { status: 404, .. }) => Err(CallError::NewSession),
+        Err(error) => Err(error.into()),
     }
 }
 
