@@ -46,7 +46,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Channel => sidecar::run(release_clean_pages)?,
         Verb::Guard(records) => stand_guard(&records).map(drop)?,
         Verb::Call(args) => match call::run(&args, serve_inside) {
-            Err(error) if error.is_known() => {}
+            Err(error) if error.is_known() => return Ok(error.exit_code().into()),
             outcome => outcome?,
         },
         Verb::Ask(ask) => return Ok(ask.run()?),

@@ -1,8 +1,13 @@
 //! A call from its arguments to its exit code.
 
+use std::io;
+use std::time::Duration;
+
 use hyper::HeaderMap;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::alone::Alone;
 use super::context::{self, Place as Folder};
@@ -16,6 +21,9 @@ use crate::config::{Config, Environment, Overrides};
 
 /// How often an answer is asked for that fits the schema.
 const ATTEMPTS_MAX: usize = 3;
+
+/// How long the last line of an answer may take that has none: nobody may be reading it.
+const LAST_LINE_MAX: Duration = Duration::from_millis(500);
 
 /// How much of an answer that does not fit is sent back, in bytes.
 const WRONG_BYTES_MAX: usize = 64 << 10;
@@ -87,18 +95,22 @@ impl Call<'_> {
         let mut fault = String::new();
         for _ in 0..ATTEMPTS_MAX {
             let shown = Shown { print, output: &mut output, progress, stops };
-            let answer = self.turn(client, &prompt, shown).await?;
-            let Some(schema) = &self.schema else { return end(&mut output, progress).await };
+            let answer = match self.turn(client, &prompt, shown).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    // What is said of it begins with a line of its own. Where that cannot be, the error is what counts.
+                    if !error.is_known() {
+                        let _ = timeout(LAST_LINE_MAX, end(&mut output, progress)).await;
+                    }
+                    return Err(error);
+                }
+            };
+            let Some(schema) = &self.schema else { return stops.or(end(&mut output, progress)).await };
             match schema.fitting(&answer) {
                 Ok(json) => {
-                    progress.clear();
-                    output
-                        .write(json.to_owned())
-                        .await
-                        .map_err(std::io::Error::other)
-                        .flatten()
-                        .map_err(stdout_error)?;
-                    return end(&mut output, progress).await;
+                    let json = output.write(json.to_owned());
+                    stops.or(written(json)).await?;
+                    return stops.or(end(&mut output, progress)).await;
                 }
                 Err(wrong) => fault = wrong,
             }
@@ -167,8 +179,14 @@ async fn configure(client: &Client, session: &str, model: &str) -> Result<(), Ca
 /// Ends the answer's last line.
 async fn end(output: &mut Output, progress: &mut Progress) -> Result<(), CallError> {
     progress.clear();
-    let Some(writing) = output.end_line() else { return Ok(()) };
-    writing.await.map_err(std::io::Error::other).flatten().map_err(stdout_error)
+    match output.end_line() {
+        Some(writing) => written(writing).await,
+        None => Ok(()),
+    }
+}
+
+async fn written(writing: JoinHandle<io::Result<()>>) -> Result<(), CallError> {
+    writing.await.map_err(io::Error::other).flatten().map_err(stdout_error)
 }
 
 fn first_line(text: &str) -> &str {

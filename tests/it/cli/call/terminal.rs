@@ -68,7 +68,8 @@ impl Screen {
     async fn ended(mut self) -> (String, Option<i32>) {
         while self.read("the end of output").await > 0 {}
         let status = within("the end", self.child.exit().wait()).await;
-        let mut parser = vt100::Parser::new(SIZE.rows, SIZE.cols, 0);
+        let of = |size| std::num::NonZero::new(size).expect("a screen has a size");
+        let mut parser = vt100::Parser::new(of(SIZE.rows), of(SIZE.cols), 0);
         parser.process(&self.printed);
         let screen = parser.screen().contents().trim_end().to_owned();
         (screen, status.code())
