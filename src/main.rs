@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use turnmux::app::App;
 use turnmux::channel::sidecar::{self, SidecarError};
-use turnmux::cli::{self, Verb};
-use turnmux::config::{Config, Environment};
+use turnmux::cli::{self, Failure, Verb};
+use turnmux::config::{Config, Environment, Overrides};
 use turnmux::process::{release_clean_pages, stand_guard};
 use turnmux::telemetry;
 
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     match run(verb) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             cli::output::error(&error);
             code_of(&error)
@@ -25,20 +25,28 @@ fn main() -> ExitCode {
 
 /// 2, like wrong arguments, where the environment takes their place.
 fn code_of(error: &anyhow::Error) -> ExitCode {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.exit_code();
+    }
     match error.downcast_ref() {
         Some(SidecarError::Place(_)) => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     }
 }
 
-fn run(verb: Verb) -> anyhow::Result<()> {
-    let overrides = match verb {
-        Verb::Channel => return Ok(sidecar::run(release_clean_pages)?),
-        Verb::Guard(records) => return Ok(stand_guard(&records).map(drop)?),
-        Verb::Serve(overrides) => overrides,
-    };
+fn run(verb: Verb) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Channel => sidecar::run(release_clean_pages)?,
+        Verb::Guard(records) => stand_guard(&records).map(drop)?,
+        Verb::Ask(ask) => return Ok(ask.run()?),
+        Verb::Serve(overrides) => serve(&overrides)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(overrides: &Overrides) -> anyhow::Result<()> {
     telemetry::start()?;
-    let config = Config::load(&overrides, &Environment::from_process()?)?;
+    let config = Config::load(overrides, &Environment::from_process()?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
     runtime.block_on(async {
         let app = App::start(config).await?;

@@ -1,11 +1,31 @@
-//! The verbs of the command line.
+//! The verbs of the command line: the daemon's own, and those that ask a daemon (`verbs.rs`) by its HTTP API (`client/`).
 
+mod answer;
+pub mod client;
+mod close;
+pub mod common;
+mod failure;
+mod interrupt;
+mod logs;
 pub mod output;
+pub mod render;
+mod reset;
+mod sessions;
+mod show;
+mod status;
+mod steer;
+mod stop;
+mod tail;
+pub mod terminal;
+mod verbs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+pub use verbs::Ask;
 
 use crate::config::Overrides;
 use crate::protocol::Permission;
@@ -25,6 +45,8 @@ pub enum Verb {
     Channel,
     /// Wait for a daemon's end, then end what it left behind; these are its records.
     Guard(PathBuf),
+    /// Ask a daemon.
+    Ask(Box<Ask>),
 }
 
 /// Reads the arguments.
@@ -40,6 +62,7 @@ pub fn parse() -> Result<Verb, ExitCode> {
         Ok(Args { command: Command::Serve(serve) }) => Ok(Verb::Serve(serve.into())),
         Ok(Args { command: Command::Channel }) => Ok(Verb::Channel),
         Ok(Args { command: Command::Guard { records } }) => Ok(Verb::Guard(records)),
+        Ok(Args { command: Command::Ask(ask) }) => Ok(Verb::Ask(Box::new(ask))),
         Err(message) => {
             // Where it goes, stdout for help and stderr for complaints, clap knows; if that is closed nobody listens.
             let _ = message.print();
@@ -50,7 +73,7 @@ pub fn parse() -> Result<Verb, ExitCode> {
 
 /// One warm coding-agent process per conversation, behind the OpenAI API.
 #[derive(Debug, Parser)]
-#[command(name = "turnmux", version)]
+#[command(name = "turnmux", version, after_help = failure::EXIT_CODES)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -66,6 +89,8 @@ enum Command {
     /// Started by `serve`: ends what a killed daemon leaves behind.
     #[command(hide = true, name = GUARD)]
     Guard { records: PathBuf },
+    #[command(flatten)]
+    Ask(Ask),
 }
 
 #[derive(Debug, clap::Args)]
