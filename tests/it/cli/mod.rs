@@ -1,3 +1,9 @@
 //! The command line: the real program against a real daemon, and against what is none.
 
+mod acting;
 mod call;
+mod fake;
+mod finding;
+mod logs;
+mod reading;
+mod stopping;
