@@ -45,8 +45,11 @@ async fn files_stand_before_the_prompt() {
     call.clone().file("a.txt", "one\n").file("b/b.txt", "two").run().await.ok();
     let whole = "<file path=\"a.txt\">\none\n</file>\n\n<file path=\"b/b.txt\">\ntwo\n</file>\n\nCompare.";
     assert_eq!(daemon.stand_in_turns(), [whole]);
+    let piped = daemon.turnmux(&["call", "-r", "Sum up.", "-f", "/dev/stdin"]).stdin("three\n");
+    piped.run().await.ok();
+    assert_eq!(daemon.stand_in_turns()[1], "<file path=\"/dev/stdin\">\nthree\n</file>\n\nSum up.");
     call.args(&["-f", "none.txt"]).run().await.failed(2, &["none.txt: No such file"]);
-    assert_eq!(daemon.stand_in_turns().len(), 1);
+    assert_eq!(daemon.stand_in_turns().len(), 2);
 }
 
 #[tokio::test]
