@@ -77,16 +77,15 @@ pub(super) fn headers(args: &CallArgs, place: &Place) -> Result<HeaderMap, CallE
         Ok::<_, CallError>(())
     };
     add("x-turnmux-events", if args.json_stream { b"all" } else { b"passive" }, "")?;
-    match &args.session {
-        Some(session) => add("x-turnmux-session", session.as_bytes(), "--session")?,
-        None => {
-            add("x-turnmux-isolation", b"call", "")?;
-            if args.no_clear {
-                add("x-turnmux-keep", b"true", "")?;
-            }
-            if let Some(model) = &args.model {
-                add("x-turnmux-model", model.as_bytes(), "--model")?;
-            }
+    if let Some(session) = &args.session {
+        add("x-turnmux-session", session.as_bytes(), "--session")?;
+    } else {
+        add("x-turnmux-isolation", b"call", "")?;
+        if args.no_clear {
+            add("x-turnmux-keep", b"true", "")?;
+        }
+        if let Some(model) = &args.model {
+            add("x-turnmux-model", model.as_bytes(), "--model")?;
         }
     }
     if let Some(path) = place.path() {

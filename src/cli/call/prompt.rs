@@ -97,6 +97,8 @@ fn text_of(bytes: Vec<u8>, what: &str) -> Result<String, PromptError> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     #[test]
@@ -112,7 +114,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         std::fs::write(&path, "one\ntwo").unwrap();
-        let whole = read(Some("Sum up.\n"), &[path.clone()], None).unwrap();
+        let whole = read(Some("Sum up.\n"), from_ref(&path), None).unwrap();
         assert_eq!(whole, format!("<file path=\"{}\">\none\ntwo\n</file>\n\nSum up.", path.display()));
     }
 
@@ -123,11 +125,11 @@ mod tests {
         std::fs::write(&path, [0xff, 0xfe]).unwrap();
         let refused = |prompt: &str, files: &[PathBuf]| read(Some(prompt), files, None).unwrap_err();
         assert!(matches!(refused(" ", &[]), PromptError::Empty));
-        assert!(matches!(refused("?", &[path.clone()]), PromptError::NoText(name) if name.ends_with("a.bin")));
+        assert!(matches!(refused("?", from_ref(&path)), PromptError::NoText(name) if name.ends_with("a.bin")));
         let none = folder.path().join("none");
-        assert!(matches!(refused("?", &[none.clone()]), PromptError::File { path, .. } if path == none));
+        assert!(matches!(refused("?", from_ref(&none)), PromptError::File { path, .. } if path == none));
         let folder = folder.path().to_owned();
-        assert!(matches!(refused("?", &[folder.clone()]), PromptError::File { path, .. } if path == folder));
+        assert!(matches!(refused("?", from_ref(&folder)), PromptError::File { path, .. } if path == folder));
         assert!(matches!(refused(&"x".repeat(PROMPT_BYTES_MAX + 1), &[]), PromptError::TooLong));
     }
 

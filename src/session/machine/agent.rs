@@ -23,7 +23,7 @@ impl Machine {
                 }
                 if matches!(&self.state, State::Clearing { command: clear, .. } if *clear == command) {
                     return if result.is_err() {
-                        self.stop(now)
+                        self.stop(now);
                     };
                 }
                 if let (State::Active(active) | State::Interrupting { active, .. }, Err(error)) = (&self.state, result)
