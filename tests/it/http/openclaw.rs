@@ -90,13 +90,12 @@ async fn a_new_conversation_is_a_new_thread_of_the_same_session() {
     let promised = stream.header("x-turnmux-thread").unwrap().to_owned();
     assert_eq!(stream.header("x-turnmux-session"), Some(KEY));
     assert_eq!(stream.rest().await.0, "You said: after new [turn 1]", "it begins anew");
-    gone(pid).await;
+    assert_eq!(daemon.agent(KEY).await, pid, "in the process that is there");
     assert_eq!(thread(&daemon, KEY).await, json!(promised));
     assert_ne!(json!(promised), old);
     assert_eq!(daemon.session(KEY).await.unwrap()["generation"], 1);
 
     // What is left over from before is answered from what it brings along, and disturbs nobody.
-    let pid = daemon.agent(KEY).await;
     let mut late = Recorded::load(&daemon, "gateway-turn2").stream(&daemon).await;
     assert_ne!(late.header("x-turnmux-session"), Some(KEY));
     assert!(late.rest().await.0.starts_with("You said: second [turn "));
