@@ -131,3 +131,16 @@ async fn status_fails_where_no_turn_could_run() {
     assert!(ran.stdout.contains("cannot take turns") && ran.stdout.contains("no-such-program"), "{ran:?}");
     assert_eq!(broken.turnmux(&["status", "--json"]).run().await.code, Some(1));
 }
+
+#[tokio::test]
+async fn colours_are_for_terminals_whose_users_want_them() {
+    let daemon = Daemon::stand_in().start().await;
+    let status = daemon.turnmux(&["status"]).env("TERM", "xterm");
+    let plain = status.run().await.ok();
+    let shown = status.run_in_terminal().await;
+    assert!(!plain.contains('\u{1b}') && shown.starts_with("\u{1b}[32mturnmux "), "{shown:?}");
+    for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let shown = status.clone().env(name, value).run_in_terminal().await;
+        assert!(shown.starts_with("turnmux ") && !shown.contains('\u{1b}'), "{name}: {shown:?}");
+    }
+}
