@@ -173,9 +173,18 @@ impl App {
     /// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order: no new turns, the running ones finish up to the grace,
     /// the processes end, the last bytes go out. A second signal forces.
     pub async fn run(self) {
-        let Self { server, channel, local, store, supervisor, guard, shutdown_grace, stop, mut stops, .. } = self;
+        self.run_until(std::future::pending()).await;
+    }
+
+    /// The same, and the future counts as the first signal.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) {
+        let Self { server, channel, local, store, supervisor, guard, shutdown_grace, stop: ladder, mut stops, .. } =
+            self;
         let drained = async {
-            stops.next().await;
+            tokio::select! {
+                () = stops.next() => {}
+                () = stop => {}
+            }
             tracing::info!(grace = ?shutdown_grace, "shutting down; once more to force it");
             drain(local.registry(), &supervisor, shutdown_grace, &mut stops).await;
         };
@@ -184,7 +193,7 @@ impl App {
             let _ = closed.await;
         }));
         server.run(drained, LAST_BYTES).await;
-        let report = supervisor.shutdown(stop.term).await;
+        let report = supervisor.shutdown(ladder.term).await;
         if !report.left.is_empty() {
             tracing::error!(pids = ?report.left, "processes could not be ended");
         }

@@ -2,8 +2,12 @@
 
 use std::process::ExitCode;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
 use turnmux::app::App;
 use turnmux::channel::sidecar::{self, SidecarError};
+use turnmux::cli::call::{self, CallError, Served};
 use turnmux::cli::{self, Failure, Verb};
 use turnmux::config::{Config, Environment, Overrides};
 use turnmux::process::{release_clean_pages, stand_guard};
@@ -28,6 +32,9 @@ fn code_of(error: &anyhow::Error) -> ExitCode {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return failure.exit_code();
     }
+    if let Some(error) = error.downcast_ref::<CallError>() {
+        return error.exit_code().into();
+    }
     match error.downcast_ref() {
         Some(SidecarError::Place(_)) => ExitCode::from(2),
         _ => ExitCode::FAILURE,
@@ -38,6 +45,10 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Channel => sidecar::run(release_clean_pages)?,
         Verb::Guard(records) => stand_guard(&records).map(drop)?,
+        Verb::Call(args) => match call::run(&args, serve_inside) {
+            Err(error) if error.is_known() => return Ok(error.exit_code().into()),
+            outcome => outcome?,
+        },
         Verb::Ask(ask) => return Ok(ask.run()?),
         Verb::Serve(overrides) => serve(&overrides)?,
     }
@@ -54,6 +65,19 @@ fn serve(overrides: &Overrides) -> anyhow::Result<()> {
         app.run().await;
         Ok(())
     })
+}
+
+/// A daemon in the process of a call, which says nothing but where its call asks for it.
+fn serve_inside(config: Config) -> BoxFuture<'static, anyhow::Result<Served>> {
+    async move {
+        if std::env::var_os("TURNMUX_LOG").is_some_and(|directives| !directives.is_empty()) {
+            telemetry::start()?;
+        }
+        let app = App::start(config).await?;
+        let (stop, stopped) = oneshot::channel();
+        Ok(Served { address: app.address(), stop, run: app.run_until(stopped.map(drop)).boxed() })
+    }
+    .boxed()
 }
 
 /// Half of the cores: the agents and their tools need them, too. On few cores fewer threads are faster besides, for what

@@ -172,9 +172,32 @@ pub(super) fn thread(headers: &HeaderMap) -> Result<Option<ThreadId>, ApiError> 
     header(headers, THREAD)?.map(parse).transpose()
 }
 
-/// Whether the caller wants to be told of events inside the answer.
-pub(super) fn wants_events(headers: &HeaderMap) -> Result<bool, ApiError> {
-    flag(headers, "x-turnmux-events").map(|flag| flag.unwrap_or(false))
+/// What the caller is to be told of inside a stream, beside the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Nothing.
+    Nothing,
+    /// Events; and it counts as somebody who could answer a question.
+    Events,
+    /// Events, which it only looks at.
+    Passively,
+    /// Likewise, and the pieces of the answer are events, too.
+    All,
+}
+
+/// What the caller wants to be told of inside the answer.
+pub(super) fn told(headers: &HeaderMap) -> Result<Told, ApiError> {
+    const EVENTS: &str = "x-turnmux-events";
+    match header(headers, EVENTS)? {
+        None | Some("false") => Ok(Told::Nothing),
+        Some("true") => Ok(Told::Events),
+        Some("passive") => Ok(Told::Passively),
+        Some("all") => Ok(Told::All),
+        Some(other) => {
+            let message = format!("`{EVENTS}`: `{other}` is none of `true`, `false`, `passive` and `all`");
+            Err(ApiError::field(EVENTS, "invalid_header", message))
+        }
+    }
 }
 
 /// What a header says that is `true` or `false`.

@@ -1,6 +1,7 @@
 //! The verbs of the command line: the daemon's own, and those that ask a daemon (`verbs.rs`) by its HTTP API (`client/`).
 
 mod answer;
+pub mod call;
 pub mod client;
 mod close;
 pub mod common;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use call::CallArgs;
 pub use failure::Failure;
 pub use verbs::Ask;
 
@@ -45,6 +47,8 @@ pub enum Verb {
     Channel,
     /// Wait for a daemon's end, then end what it left behind; these are its records.
     Guard(PathBuf),
+    /// Ask an agent, and print its answer.
+    Call(Box<CallArgs>),
     /// Ask a daemon.
     Ask(Box<Ask>),
 }
@@ -62,6 +66,7 @@ pub fn parse() -> Result<Verb, ExitCode> {
         Ok(Args { command: Command::Serve(serve) }) => Ok(Verb::Serve(serve.into())),
         Ok(Args { command: Command::Channel }) => Ok(Verb::Channel),
         Ok(Args { command: Command::Guard { records } }) => Ok(Verb::Guard(records)),
+        Ok(Args { command: Command::Call(call) }) => Ok(Verb::Call(Box::new(call))),
         Ok(Args { command: Command::Ask(ask) }) => Ok(Verb::Ask(Box::new(ask))),
         Err(message) => {
             // Where it goes, stdout for help and stderr for complaints, clap knows; if that is closed nobody listens.
@@ -83,12 +88,15 @@ struct Args {
 enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C.
     Serve(Serve),
+    Call(CallArgs),
     /// Started by an agent: carries messages between it and the daemon that started it.
     #[command(hide = true, name = CHANNEL)]
     Channel,
     /// Started by `serve`: ends what a killed daemon leaves behind.
     #[command(hide = true, name = GUARD)]
-    Guard { records: PathBuf },
+    Guard {
+        records: PathBuf,
+    },
     #[command(flatten)]
     Ask(Ask),
 }

@@ -39,4 +39,4 @@ pub use environment::Environment;
 pub use error::{ConfigError, Origin};
 pub use keys::{ApiKey, Secret};
 pub use overrides::Overrides;
-pub use settings::{AgentSettings, Config, ServerSettings, SessionSettings, StoreSettings};
+pub use settings::{AgentSettings, CallSettings, Config, ServerSettings, SessionSettings, StoreSettings};

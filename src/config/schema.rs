@@ -31,6 +31,8 @@ pub(super) struct Schema {
     pub(super) backends: BTreeMap<String, Backend>,
     /// `[agents.<id>]`: what is set for the agents of callers. Default: nothing.
     pub(super) agents: BTreeMap<String, Agent>,
+    /// `[call]`: what holds for `turnmux call`.
+    pub(super) call: Call,
     /// `[aliases]`: model names that clients hard-code, each with the backend that it stands for. Default: none.
     pub(super) aliases: BTreeMap<String, String>,
 }
@@ -45,8 +47,27 @@ impl Default for Schema {
             default_backend: "claude-code".to_owned(),
             backends: BTreeMap::new(),
             agents: BTreeMap::new(),
+            call: Call::default(),
             aliases: BTreeMap::new(),
         }
+    }
+}
+
+/// `[call]`
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Call {
+    /// The text around every prompt of `turnmux call`, which stands where `{prompt}` does; empty is none. Default: that there is
+    /// nobody to answer questions.
+    pub(super) wrapping: String,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        let wrapping = "You are asked by a program or a shell, not in a conversation: nobody can answer a question of yours. \
+                        Decide for yourself what is not said, do what is asked to its end, and give the result without a \
+                        preamble: your answer is printed as it is.\n\n{prompt}";
+        Self { wrapping: wrapping.to_owned() }
     }
 }
 

@@ -32,6 +32,7 @@
 mod child;
 mod clean;
 mod descendants;
+mod detached;
 mod error;
 mod fifo;
 mod find;
@@ -73,6 +74,7 @@ mod tests_records;
 
 pub use child::{Child, ChildSignal, Exit};
 pub use clean::release_clean_pages;
+pub use detached::start_detached;
 pub use error::{ProcessError, SpawnError};
 pub use fifo::Fifo;
 pub use find::{FindError, find_program};
