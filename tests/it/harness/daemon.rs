@@ -294,6 +294,7 @@ impl DaemonBuilder {
             .env("HOME", scratch.path().join("home"))
             .env("PATH", format!("{root}/bin:{path}"))
             .env("TURNMUX_LOG", "debug")
+            .env("TURNMUX_LOG_FORMAT", "human")
             .env("ANTHROPIC_BASE_URL", model)
             .env("ANTHROPIC_API_KEY", API_KEY)
             .env("DISABLE_AUTOUPDATER", "1")
