@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use turnmux::app::App;
 use turnmux::channel::sidecar::{self, SidecarError};
 use turnmux::cli::{self, Verb};
-use turnmux::config::{Config, Environment};
-use turnmux::process::{release_clean_pages, stand_guard};
+use turnmux::config::{Config, Environment, Overrides};
+use turnmux::process::{inherited_listener, release_clean_pages, stand_guard};
 use turnmux::telemetry;
 
 fn main() -> ExitCode {
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     match run(verb) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             cli::output::error(&error);
             code_of(&error)
@@ -31,21 +31,41 @@ fn code_of(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-fn run(verb: Verb) -> anyhow::Result<()> {
-    let overrides = match verb {
-        Verb::Channel => return Ok(sidecar::run(release_clean_pages)?),
-        Verb::Guard(records) => return Ok(stand_guard(&records).map(drop)?),
-        Verb::Serve(overrides) => overrides,
-    };
+fn run(verb: Verb) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Serve(overrides) => serve(overrides)?,
+        Verb::Channel => sidecar::run(release_clean_pages)?,
+        Verb::Guard(records) => drop(stand_guard(&records)?),
+        Verb::Init(init) => init.run(&Environment::from_process()?)?,
+        Verb::Doctor(doctor) => return Ok(runtime()?.block_on(doctor.run(&Environment::from_process()?))?),
+        Verb::InstallService(service) => runtime()?.block_on(service.run(&Environment::from_process()?))?,
+        Verb::Completions(completions) => completions.run(&cli::command())?,
+        Verb::Man(man) => man.run(&cli::command())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(overrides: Overrides) -> anyhow::Result<()> {
+    // Before anything opens a descriptor, which could take its number.
+    let socket = inherited_listener()?;
     telemetry::start()?;
+    let overrides = match &socket {
+        Some(socket) => overrides.on(socket.local_addr()?),
+        None => overrides,
+    };
     let config = Config::load(&overrides, &Environment::from_process()?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
     runtime.block_on(async {
-        let app = App::start(config).await?;
+        let app = App::start_on(config, socket).await?;
         cli::output::listening(app.address());
         app.run().await;
         Ok(())
     })
+}
+
+/// For verbs that do one thing after the other.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// Half of the cores: the agents and their tools need them, too. On few cores fewer threads are faster besides, for what

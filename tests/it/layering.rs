@@ -24,7 +24,7 @@ use May::{All, Items};
 
 /// Who may name whom, in the order in which a request travels.
 const LAYERS: [(&str, &[(&str, May)]); 13] = [
-    ("cli", &[("protocol", All), ("wire", All), ("config", All)]),
+    ("cli", &[("protocol", All), ("wire", All), ("config", All), ("process", Items(&[]))]),
     ("config", &[("protocol", All)]),
     ("api", &[("protocol", All), ("wire", All), ("dispatch", Items(&[]))]),
     ("dispatch", &[("protocol", All), ("session", Items(&[])), ("store", Items(&[])), ("driver", Items(&["catalog"]))]),
