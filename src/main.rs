@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use turnmux::app::App;
 use turnmux::channel::sidecar::{self, SidecarError};
-use turnmux::cli::{self, Verb};
+use turnmux::cli::{self, Failure, Verb};
 use turnmux::config::{Config, Environment, Overrides};
 use turnmux::process::{inherited_listener, release_clean_pages, stand_guard};
 use turnmux::telemetry;
@@ -25,6 +25,9 @@ fn main() -> ExitCode {
 
 /// 2, like wrong arguments, where the environment takes their place.
 fn code_of(error: &anyhow::Error) -> ExitCode {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.exit_code();
+    }
     match error.downcast_ref() {
         Some(SidecarError::Place(_)) => ExitCode::from(2),
         _ => ExitCode::FAILURE,
@@ -36,13 +39,22 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Serve(overrides) => serve(overrides)?,
         Verb::Channel => sidecar::run(release_clean_pages)?,
         Verb::Guard(records) => drop(stand_guard(&records)?),
-        Verb::Init(init) => init.run(&Environment::from_process()?)?,
-        Verb::Doctor(doctor) => return Ok(runtime()?.block_on(doctor.run(&Environment::from_process()?))?),
-        Verb::InstallService(service) => runtime()?.block_on(service.run(&Environment::from_process()?))?,
-        Verb::Completions(completions) => completions.run(&cli::command())?,
-        Verb::Man(man) => man.run(&cli::command())?,
+        Verb::Ask(ask) => return Ok(ask.run()?),
+        Verb::Init(init) => return said(init.run(&Environment::from_process()?)),
+        Verb::Doctor(doctor) => return said(runtime()?.block_on(doctor.run(&Environment::from_process()?))),
+        Verb::InstallService(service) => return said(runtime()?.block_on(service.run(&Environment::from_process()?))),
+        Verb::Completions(completions) => return said(completions.run(&cli::command())),
+        Verb::Man(man) => return said(man.run(&cli::command())),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Nothing is wrong when nobody reads any more.
+fn said(ended: Result<ExitCode, Failure>) -> anyhow::Result<ExitCode> {
+    match ended {
+        Err(failure) if failure.is_closed_pipe() => Ok(ExitCode::SUCCESS),
+        ended => Ok(ended?),
+    }
 }
 
 fn serve(overrides: Overrides) -> anyhow::Result<()> {

@@ -4,10 +4,11 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::output;
+use super::{Failure, output};
 use crate::config::{Environment, template, user_file};
 
 /// What is to be written, and where.
@@ -38,9 +39,12 @@ pub enum InitError {
         /// Why.
         source: io::Error,
     },
-    /// Nobody takes what it says.
-    #[error("stdout cannot be written: {0}")]
-    Output(#[source] io::Error),
+}
+
+impl From<InitError> for Failure {
+    fn from(error: InitError) -> Self {
+        Self::Failed(error.to_string())
+    }
 }
 
 impl Init {
@@ -48,9 +52,10 @@ impl Init {
     ///
     /// # Errors
     /// When there is a file already, or none can be written.
-    pub fn run(&self, environment: &Environment) -> Result<(), InitError> {
+    pub fn run(&self, environment: &Environment) -> Result<ExitCode, Failure> {
         if self.file.as_deref() == Some(Path::new("-")) {
-            return output::text(&template()).map_err(InitError::Output);
+            output::text(&template()).map_err(Failure::output)?;
+            return Ok(ExitCode::SUCCESS);
         }
         let named = self.file.as_ref().map(|file| environment.cwd.join(file));
         let path = named.or_else(|| user_file(environment)).ok_or(InitError::NoHome)?;
@@ -63,7 +68,8 @@ impl Init {
         } else {
             output::text(&format!("wrote {}; see what comes of it: turnmux doctor\n", path.display()))
         };
-        said.map_err(InitError::Output)
+        said.map_err(Failure::output)?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

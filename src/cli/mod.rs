@@ -1,15 +1,33 @@
-//! The verbs of the command line.
+//! The verbs of the command line: the daemon's own, and those that ask a daemon (`verbs.rs`) by its HTTP API (`client/`).
 
+mod answer;
+pub mod client;
+mod close;
+pub mod common;
 pub mod doctor;
+mod failure;
 pub mod init;
+mod interrupt;
 pub mod output;
 pub mod pages;
+pub mod render;
+mod reset;
 pub mod service;
+mod sessions;
+mod show;
+mod status;
+mod steer;
+mod tail;
+pub mod terminal;
+mod verbs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use failure::Failure;
+pub use verbs::Ask;
 
 use crate::config::Overrides;
 use crate::protocol::Permission;
@@ -39,6 +57,8 @@ pub enum Verb {
     Channel,
     /// Wait for a daemon's end, then end what it left behind; these are its records.
     Guard(PathBuf),
+    /// Ask a daemon.
+    Ask(Box<Ask>),
 }
 
 /// Reads the arguments.
@@ -59,6 +79,7 @@ pub fn parse() -> Result<Verb, ExitCode> {
         Ok(Args { command: Command::Man(man) }) => Ok(Verb::Man(man)),
         Ok(Args { command: Command::Channel }) => Ok(Verb::Channel),
         Ok(Args { command: Command::Guard { records } }) => Ok(Verb::Guard(records)),
+        Ok(Args { command: Command::Ask(ask) }) => Ok(Verb::Ask(Box::new(ask))),
         Err(message) => {
             // Where it goes, stdout for help and stderr for complaints, clap knows; if that is closed nobody listens.
             let _ = message.print();
@@ -74,7 +95,7 @@ pub fn command() -> clap::Command {
 
 /// One warm coding-agent process per conversation, behind the OpenAI API.
 #[derive(Debug, Parser)]
-#[command(name = "turnmux", version)]
+#[command(name = "turnmux", version, after_help = failure::EXIT_CODES)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -100,6 +121,8 @@ enum Command {
     /// Started by `serve`: ends what a killed daemon leaves behind.
     #[command(hide = true, name = GUARD)]
     Guard { records: PathBuf },
+    #[command(flatten)]
+    Ask(Ask),
 }
 
 #[derive(Debug, clap::Args)]

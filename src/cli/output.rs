@@ -4,6 +4,9 @@ use std::io::{self, Write as _, stderr, stdout};
 use std::net::SocketAddr;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::terminal::{plain, plain_json};
 
 /// Says where the daemon listens: the one line on stdout, for people and for programs that started it.
 pub fn listening(address: SocketAddr) {
@@ -14,14 +17,20 @@ pub fn listening(address: SocketAddr) {
 
 /// Says why the program ends, with all causes.
 pub fn error(error: &anyhow::Error) {
-    let _ = writeln!(stderr(), "turnmux: {error:#}");
+    // Errors quote what agents and daemons said.
+    let _ = writeln!(stderr(), "turnmux: {}", plain(&format!("{error:#}")));
 }
 
-/// Text as it stands, on stdout, at once.
+/// Something beside the result, on stderr; text of others in it has to be made [`plain`].
+pub fn note(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
+}
+
+/// Text as it stands, on stdout, at once; text of others in it has to be made [`plain`].
 ///
 /// # Errors
 /// When stdout is closed, or cannot be written.
-pub(super) fn text(text: &str) -> io::Result<()> {
+pub fn text(text: &str) -> io::Result<()> {
     let mut out = stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
@@ -31,6 +40,15 @@ pub(super) fn text(text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`text`].
-pub(super) fn json(value: &impl Serialize) -> io::Result<()> {
-    text(&format!("{}\n", serde_json::to_string(value)?))
+pub fn json(value: &impl Serialize) -> io::Result<()> {
+    let json = serde_json::to_string(value)?;
+    text(&format!("{}\n", plain_json(&json)))
+}
+
+/// JSON as the daemon said it, on one line.
+///
+/// # Errors
+/// As [`text`].
+pub fn raw_json(value: &RawValue) -> io::Result<()> {
+    json(&value)
 }

@@ -33,7 +33,7 @@ impl Environment {
     }
 
     /// A variable that is text and not empty: shells and compose files say "unset" with an empty value.
-    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, ConfigError> {
+    pub fn text(&self, name: &str) -> Result<Option<&str>, ConfigError> {
         match self.variables.get(name) {
             None => Ok(None),
             Some(value) => match value.to_str() {

@@ -46,16 +46,7 @@ pub(super) fn load(
     path: Option<&Path>,
     backends: &BTreeMap<BackendId, BackendSpec>,
 ) -> Result<(Vec<ApiKey>, Tenants), ConfigError> {
-    let mut named: Vec<(String, ApiKey)> = Vec::new();
-    for variable in SECRET_VARIABLES {
-        if let Some(text) = environment.text(variable)? {
-            let key = ApiKey { tenant: TenantId::local(), secret: secret(variable, text)? };
-            // Both variables may say the same: whoever moves from one to the other sets both.
-            if named.iter().all(|(_, other)| other.secret.0 != key.secret.0) {
-                named.push((variable.to_owned(), key));
-            }
-        }
-    }
+    let mut named = of_variables(environment)?;
     let file = path.map(|path| key_file::load(path, environment, backends)).transpose()?;
     let mut tenants = BTreeMap::new();
     for key_file::Entry { name, key, limits } in file.unwrap_or_default() {
@@ -66,6 +57,31 @@ pub(super) fn load(
         named.push((name, key));
     }
     Ok((named.into_iter().map(|(_, key)| key).collect(), Tenants::new(tenants)))
+}
+
+impl Environment {
+    /// The API key that the variables hold: what a client uses without a configuration.
+    ///
+    /// # Errors
+    /// A key that is none.
+    pub fn api_key(&self) -> Result<Option<ApiKey>, ConfigError> {
+        Ok(of_variables(self)?.into_iter().next().map(|(_, key)| key))
+    }
+}
+
+/// The keys of the variables, each with the name of its own.
+fn of_variables(environment: &Environment) -> Result<Vec<(String, ApiKey)>, ConfigError> {
+    let mut named: Vec<(String, ApiKey)> = Vec::new();
+    for variable in SECRET_VARIABLES {
+        if let Some(text) = environment.text(variable)? {
+            let key = ApiKey { tenant: TenantId::local(), secret: secret(variable, text)? };
+            // Both variables may say the same: whoever moves from one to the other sets both.
+            if named.iter().all(|(_, other)| other.secret.0 != key.secret.0) {
+                named.push((variable.to_owned(), key));
+            }
+        }
+    }
+    Ok(named)
 }
 
 /// Refuses what could be guessed, and what could not stand in a header.

@@ -11,6 +11,8 @@ use crate::api::router::Api;
 
 #[derive(Serialize)]
 struct Health {
+    /// Tells turnmux from whatever else may have the port.
+    name: &'static str,
     /// True while the daemon takes turns and its default backend could run.
     ok: bool,
     version: &'static str,
@@ -65,6 +67,7 @@ pub(in crate::api) fn health(api: &Api) -> Response<Body> {
     let store = Store { ready: reason.is_none(), commits: counts.commits, reason };
     let ok = store.ready && backends.get(default.as_str()).is_some_and(|backend| backend.ready);
     let health = Health {
+        name: "turnmux",
         ok,
         version: env!("CARGO_PKG_VERSION"),
         processes: counts.processes,

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::cli::terminal::{Paint, Style, one_line, plain};
+
 /// Longest piece of others' text in a line, in characters.
 const QUOTED_MAX: usize = 160;
 
@@ -58,18 +60,18 @@ impl Finding {
 
 impl Report {
     /// For people, one line each.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self, paint: Paint) -> String {
         let width = self.checks.iter().map(|finding| finding.check.chars().count()).max().unwrap_or_default();
         let mut text = String::new();
         for Finding { check, state, found, todo } in &self.checks {
             let state = match state {
-                State::Ok => "ok  ",
-                State::None => "-   ",
-                State::Warn => "warn",
-                State::Bad => "BAD ",
+                State::Ok => paint.text(Style::Good, "ok  "),
+                State::None => paint.text(Style::Dim, "-   "),
+                State::Warn => paint.text(Style::Asks, "warn"),
+                State::Bad => paint.text(Style::Bad, "BAD "),
             };
             let todo = todo.as_ref().map(|todo| format!(". {todo}")).unwrap_or_default();
-            let _ = writeln!(text, "{state}  {check:width$}  {found}{todo}");
+            let _ = writeln!(text, "{state}  {:width$}  {}{}", plain(check), plain(found), plain(&todo));
         }
         text
     }
@@ -77,8 +79,7 @@ impl Report {
 
 /// Text of another program on one line, without anything that a terminal would obey.
 pub(super) fn quoted(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().filter(|character| !character.is_control()).take(QUOTED_MAX).collect()
+    one_line(text, QUOTED_MAX)
 }
 
 #[cfg(test)]
@@ -92,7 +93,7 @@ mod tests {
             Finding::new("store", State::Bad, quoted("it\nis\x1b[2J gone")).todo("Bring it back"),
         ];
         let report = Report { ok: true, version: "1", checks };
-        let text = "ok    port   127.0.0.1:7433 is free\nBAD   store  it is[2J gone. Bring it back\n";
-        assert_eq!(report.text(), text);
+        let text = "ok    port   127.0.0.1:7433 is free\nBAD   store  it is\\u{1b}[2J gone. Bring it back\n";
+        assert_eq!(report.text(Paint::none()), text);
     }
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use super::finding::{Finding, Report, State};
 use super::{agents, openclaw, port, store};
-use crate::cli::output;
+use crate::cli::terminal::Paint;
+use crate::cli::{Failure, output};
 use crate::config::{Config, Environment, Overrides};
 
 /// What is looked at.
@@ -24,13 +25,11 @@ impl Doctor {
     ///
     /// # Errors
     /// When nobody takes what it says.
-    pub async fn run(&self, environment: &Environment) -> std::io::Result<ExitCode> {
+    pub async fn run(&self, environment: &Environment) -> Result<ExitCode, Failure> {
         let report = self.examine(environment).await;
-        if self.json {
-            output::json(&report)?;
-        } else {
-            output::text(&report.text())?;
-        }
+        let text = || report.text(Paint::of_stdout());
+        let printed = if self.json { output::json(&report) } else { output::text(&text()) };
+        printed.map_err(Failure::output)?;
         Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
@@ -52,7 +51,7 @@ impl Doctor {
         }];
         let (agents, port, openclaw) = tokio::join!(
             agents::examine(&config, environment),
-            port::examine(config.server.listen),
+            port::examine(config.server.listen, environment),
             openclaw::examine(environment)
         );
         let ok = agents.default_runs;

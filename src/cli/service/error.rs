@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::cli::Failure;
 use crate::config::ConfigError;
 use crate::process::{FindError, RunError};
 
@@ -48,7 +49,13 @@ pub enum ServiceError {
         /// What it said.
         said: String,
     },
-    /// Nobody takes what it says.
-    #[error("stdout cannot be written: {0}")]
-    Output(#[source] io::Error),
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Config(error) => Self::Config(error),
+            error => Self::Failed(error.to_string()),
+        }
+    }
 }

@@ -6,13 +6,14 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::plan::{Plan, Service, Step, Unit};
 use super::{ServiceError, launchd, systemd};
-use crate::cli::output;
+use crate::cli::{Failure, output};
 use crate::config::{Config, Environment, Overrides, user_config, user_file};
 use crate::process::{SpawnRequest, find_program, run};
 
@@ -41,7 +42,7 @@ impl InstallService {
     ///
     /// # Errors
     /// When the service could not start, its files cannot be written, or the service manager refuses.
-    pub async fn run(&self, environment: &Environment) -> Result<(), ServiceError> {
+    pub async fn run(&self, environment: &Environment) -> Result<ExitCode, Failure> {
         let service = self.service(environment)?;
         let plan = match (cfg!(target_os = "macos"), self.remove) {
             (false, false) => systemd::install(&service),
@@ -52,7 +53,8 @@ impl InstallService {
         if !self.dry_run {
             carry_out(&plan, environment).await?;
         }
-        self.say(&plan).map_err(ServiceError::Output)
+        self.say(&plan).map_err(Failure::output)?;
+        Ok(ExitCode::SUCCESS)
     }
 
     fn service(&self, environment: &Environment) -> Result<Service, ServiceError> {
