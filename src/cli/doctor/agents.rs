@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::finding::{Finding, State, quoted};
 use crate::config::{Config, Environment};
-use crate::process::{Finished, RunError, SpawnRequest, find_program, run};
-use crate::protocol::BackendSpec;
+use crate::process::{FindError, Finished, RunError, SpawnRequest, find_program, run};
+use crate::protocol::{BackendId, BackendSpec};
 
 /// The oldest release of claude that turnmux was tried with.
 const OLDEST: [u32; 3] = [2, 1, 197];
@@ -58,22 +58,24 @@ struct Memory {
 }
 
 pub(super) async fn examine(config: &Config, environment: &Environment) -> Agents {
-    let mut probes: BTreeMap<(String, BTreeMap<OsString, OsString>), Probe> = BTreeMap::new();
-    let (mut findings, mut default_runs) = (Vec::new(), false);
-    for (id, spec) in &config.backends {
+    let mut probes: BTreeMap<(&str, BTreeMap<OsString, OsString>), (State, &BackendId)> = BTreeMap::new();
+    let mut findings = Vec::new();
+    let is_default = |spec: &&BackendSpec| spec.id == config.default_backend;
+    let (first, others): (Vec<_>, Vec<_>) = config.backends.values().partition(is_default);
+    for spec in first.into_iter().chain(others) {
+        let check = format!("backend {}{}", spec.id, if is_default(&spec) { " (default)" } else { "" });
         let own = environment.variables.iter().map(|(name, value)| (name.into(), value.clone()));
-        let key = (spec.command.clone(), spec.environment(own));
-        let probe = match probes.remove(&key) {
-            Some(probe) => probe,
-            None => probe(spec, &key.1, environment).await,
-        };
-        let is_default = *id == config.default_backend;
-        default_runs |= is_default && probe.state != State::Bad;
-        let name = format!("backend {id}{}", if is_default { " (default)" } else { "" });
-        let found = format!("{}, {}", probe.found, way(&spec.driver));
-        findings.push(Finding { check: name, state: probe.state, found, todo: probe.todo.clone() });
-        probes.insert(key, probe);
+        let key = (&*spec.command, spec.environment(own));
+        let way = way(&spec.driver);
+        if let Some((state, id)) = probes.get(&key) {
+            findings.push(Finding::new(check, *state, format!("{way}: the same program as {id}")));
+            continue;
+        }
+        let Probe { state, found, todo } = probe(spec, &key.1, environment).await;
+        findings.push(Finding { check, state, found: format!("{way}: {found}"), todo });
+        probes.insert(key, (state, &spec.id));
     }
+    let default_runs = findings.first().is_some_and(|finding| finding.state != State::Bad);
     findings.extend(channels(config, environment));
     Agents { findings, default_runs }
 }
@@ -92,14 +94,15 @@ async fn probe(spec: &BackendSpec, env: &BTreeMap<OsString, OsString>, environme
     let path = env.get(OsStr::new("PATH")).map(OsString::as_os_str);
     let program = match find_program(OsStr::new(&spec.command), path, &environment.cwd) {
         Ok(program) => program,
-        Err(error) => {
+        Err(FindError::NotFound { name, .. }) => {
             let todo = format!(
                 "`npm install -g @anthropic-ai/claude-code` brings claude; another program is named by `command` under \
                  [backends.{}]",
                 spec.id
             );
-            return bad(error.to_string(), &todo);
+            return bad(format!("{name} is not there, or not on PATH"), &todo);
         }
+        Err(error) => return bad(error.to_string(), "Then ask again"),
     };
     let shown = program.display().to_string();
     let update = format!("`{shown} update`, or install it anew");
