@@ -1,6 +1,8 @@
 //! The socket that a service manager listens on, handed over as systemd does it.
 
 use std::net::TcpListener;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixListener;
 
 use crate::harness::{Daemon, DaemonBuilder, within};
@@ -69,6 +71,27 @@ async fn what_is_no_listening_tcp_socket_is_refused() {
         let (text, status) = builder.refuse().await;
         assert!(status.code() == Some(1) && text.contains(said), "{text}");
     }
+}
+
+/// Neither the socket nor the word of it: an agent that had them could answer in the daemon's place.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn agents_hear_nothing_of_it() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let (socket, handle) = socket("127.0.0.1:0");
+    let inode = std::fs::metadata(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap().ino();
+    let daemon = Daemon::stand_in().handing_over(handle).env("NOTIFY_SOCKET", "@SCRATCH@/nobody").start().await;
+    daemon.client.session("a::b").ask("one").await;
+    let has_it = |pid: u32| {
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|entry| entry.unwrap().path());
+        descriptors.filter_map(|path| std::fs::metadata(path).ok()).any(|file| file.ino() == inode)
+    };
+    let agent = daemon.agent("a::b").await;
+    assert!(has_it(daemon.pid()) && !has_it(agent));
+    let environment = std::fs::read(format!("/proc/{agent}/environ")).unwrap();
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(environment.contains("HOME=") && !environment.contains("LISTEN_") && !environment.contains("NOTIFY_"));
 }
 
 /// Whatever the configuration says: it is the socket's address that others reach.

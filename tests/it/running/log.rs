@@ -9,7 +9,7 @@ async fn where_no_terminal_reads_it_every_line_is_json_without_a_word_of_the_con
     let daemon = Daemon::stand_in().without("TURNMUX_LOG_FORMAT").env("TURNMUX_LOG", "trace").start().await;
     let answer = daemon.client.session("a::b").ask("violet hippopotamus").await;
     assert!(answer.text().contains("violet hippopotamus"));
-    daemon.logged("turn ended", 1).await;
+    daemon.logged("turn completed", 1).await;
     let log = daemon.log();
     assert!(!log.contains("hippopotamus"), "{log}");
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

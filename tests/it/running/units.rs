@@ -51,7 +51,7 @@ async fn systemd_has_nothing_to_say_against_them() {
     let units = machine.path("home/.config/systemd/user");
     let mut verify = tokio::process::Command::new("systemd-analyze");
     verify
-        .args(["--user", "verify", "turnmux.socket", "turnmux.service", "turnmux@work.service"])
+        .args(["--user", "--man=no", "verify", "turnmux.socket", "turnmux.service", "turnmux@work.service"])
         .env("HOME", machine.path("home"));
     verify.env("SYSTEMD_UNIT_PATH", format!("{}:", units.display())).env("XDG_RUNTIME_DIR", machine.path("work"));
     let Ok(output) = crate::harness::within("systemd-analyze", verify.current_dir(units).output()).await else {
