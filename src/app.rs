@@ -21,7 +21,9 @@ use crate::driver::catalog::Catalog;
 use crate::driver::claude_auto::ClaudeAuto;
 use crate::driver::claude_channel::{ChannelFolder, ClaudeChannel};
 use crate::driver::claude_stream::ClaudeStream;
-use crate::process::{FILE_SIZE_SIGNAL, Guard, ProcessError, Stage, StopLadder, Supervisor, SupervisorConfig, notify};
+use crate::process::{
+    FILE_SIZE_SIGNAL, Guard, ProcessError, ProcessName, Stage, StopLadder, Supervisor, SupervisorConfig, notify,
+};
 use crate::protocol::{Limits, TurnError, WorkspaceRoot};
 use crate::session::{Capacity, Policy, Registry, RegistryConfig, Restarted};
 use crate::store::{EventStore, MemoryStore, OpenError, SqliteOptions, SqliteStore, StoreError};
@@ -346,6 +348,7 @@ fn local_config(config: &Config) -> std::io::Result<LocalConfig> {
 
 fn api_config(config: &Config, channel: SocketAddr) -> ApiConfig {
     let key = |key: &crate::config::ApiKey| Key { tenant: key.tenant.clone(), secret: key.secret.expose().to_owned() };
+    let ProcessName { pid, start } = ProcessName::own();
     ApiConfig {
         access: Access {
             keys: config.keys.iter().map(key).collect(),
@@ -357,5 +360,6 @@ fn api_config(config: &Config, channel: SocketAddr) -> ApiConfig {
         workspace_roots: config.server.workspace_roots.clone(),
         tenants: config.tenants.clone(),
         channel: Some(channel),
+        process: (pid, start),
     }
 }

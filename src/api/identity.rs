@@ -15,14 +15,17 @@ use hyper::HeaderMap;
 use super::openclaw::Reading;
 use super::respond::ApiError;
 use super::workspace::{self, Roots};
-use crate::protocol::{IdError, SessionKey, TenantId, ThreadId};
+use crate::protocol::{Call, IdError, SessionKey, TenantId, ThreadId};
 
 /// The headers that name a chat, in the order in which they count.
 const CHAT_HEADERS: [&str; 2] = ["x-turnmux-chat-id", "x-openclaw-chat-id"];
 /// What follows them. OpenClaw sends these with `compat.sendSessionAffinityHeaders`.
 const AFFINITY_HEADERS: [&str; 2] = ["x-session-affinity", "session_id"];
+/// The whole key.
+const WHOLE: &str = "x-turnmux-session";
 const AGENT_HEADERS: [&str; 2] = ["x-turnmux-agent-id", "x-openclaw-agent-id"];
 const WORKSPACE_HEADERS: [&str; 2] = ["x-turnmux-workspace", "x-openclaw-workspace"];
+const ISOLATION: &str = "x-turnmux-isolation";
 
 /// The session, and whether anybody named it.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +46,9 @@ impl Identity {
     pub(super) fn isolated(self, isolation: Isolation) -> Self {
         match isolation {
             Isolation::Fresh => Self { key: self.key.beside(), unnamed: true, boundary: None },
+            Isolation::Call => {
+                Self { key: SessionKey::for_calls(self.key.tenant().clone()), unnamed: true, boundary: None }
+            }
             Isolation::Session | Isolation::Clean => self,
         }
     }
@@ -55,7 +61,6 @@ pub(super) fn identify(
     user: Option<&str>,
     reading: &Reading,
 ) -> Result<Identity, ApiError> {
-    const WHOLE: &str = "x-turnmux-session";
     let invalid = |what: &str, error: &IdError| ApiError::field(what, "invalid_session", format!("`{what}`: {error}"));
     if let Some(whole) = header(headers, WHOLE)? {
         let key = SessionKey::parse(tenant, whole).map_err(|error| invalid(WHOLE, &error))?;
@@ -106,15 +111,20 @@ pub(super) enum Isolation {
     Clean,
     /// Nothing, and nobody comes back to it: a session of its own.
     Fresh,
+    /// Nothing, and nothing is left of it: any session that serves calls.
+    Call,
 }
 
 /// How much of its session the request's turn is to see.
 pub(super) fn isolation(headers: &HeaderMap) -> Result<Isolation, ApiError> {
-    const ISOLATION: &str = "x-turnmux-isolation";
     let is_named = thread(headers)?.is_some();
     match header(headers, ISOLATION)? {
         None | Some("session") => Ok(Isolation::Session),
-        Some("clean" | "fresh") if is_named => {
+        Some("call") if header(headers, WHOLE)?.is_some() => {
+            let message = format!("`{ISOLATION}`: a call has no session of its own that `{WHOLE}` could name");
+            Err(ApiError::field(ISOLATION, "invalid_isolation", message))
+        }
+        Some("clean" | "fresh" | "call") if is_named => {
             let message = format!(
                 "`{ISOLATION}`: a turn that is to find nothing cannot go on with a thread (`x-turnmux-thread`)"
             );
@@ -122,9 +132,28 @@ pub(super) fn isolation(headers: &HeaderMap) -> Result<Isolation, ApiError> {
         }
         Some("clean") => Ok(Isolation::Clean),
         Some("fresh") => Ok(Isolation::Fresh),
+        Some("call") => Ok(Isolation::Call),
         Some(other) => {
-            let message = format!("`{ISOLATION}`: `{other}` is none of `session`, `clean` and `fresh`");
+            let message = format!("`{ISOLATION}`: `{other}` is none of `session`, `clean`, `fresh` and `call`");
             Err(ApiError::field(ISOLATION, "invalid_isolation", message))
+        }
+    }
+}
+
+/// What is particular to the request as a call; none when it is no call.
+pub(super) fn call(headers: &HeaderMap, isolation: Isolation) -> Result<Option<Call>, ApiError> {
+    const KEEP: &str = "x-turnmux-keep";
+    const MODEL: &str = "x-turnmux-model";
+    let (keep, model) = (flag(headers, KEEP)?, header(headers, MODEL)?);
+    if isolation == Isolation::Call {
+        return Ok(Some(Call { model: model.map(str::to_owned), keep: keep.unwrap_or(false) }));
+    }
+    match [(KEEP, keep.is_some()), (MODEL, model.is_some())].into_iter().find(|(_, is_there)| *is_there) {
+        None => Ok(None),
+        Some((what, _)) => {
+            let message =
+                format!("`{what}` says something about a call, which this is not: `{ISOLATION}: call` is missing");
+            Err(ApiError::field(what, "invalid_isolation", message))
         }
     }
 }
@@ -145,13 +174,18 @@ pub(super) fn thread(headers: &HeaderMap) -> Result<Option<ThreadId>, ApiError> 
 
 /// Whether the caller wants to be told of events inside the answer.
 pub(super) fn wants_events(headers: &HeaderMap) -> Result<bool, ApiError> {
-    const EVENTS: &str = "x-turnmux-events";
-    match header(headers, EVENTS)? {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
+    flag(headers, "x-turnmux-events").map(|flag| flag.unwrap_or(false))
+}
+
+/// What a header says that is `true` or `false`.
+fn flag(headers: &HeaderMap, name: &str) -> Result<Option<bool>, ApiError> {
+    match header(headers, name)? {
+        None => Ok(None),
+        Some("false") => Ok(Some(false)),
+        Some("true") => Ok(Some(true)),
         Some(other) => {
-            let message = format!("`{EVENTS}`: `{other}` is neither `true` nor `false`");
-            Err(ApiError::field(EVENTS, "invalid_header", message))
+            let message = format!("`{name}`: `{other}` is neither `true` nor `false`");
+            Err(ApiError::field(name, "invalid_header", message))
         }
     }
 }

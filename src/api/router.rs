@@ -33,6 +33,8 @@ pub struct ApiConfig {
     pub tenants: Tenants,
     /// Where the plugins inside agents connect, for `/health`.
     pub channel: Option<SocketAddr>,
+    /// The daemon's process, for `/health`: its pid, and when it started, in ticks since the machine did.
+    pub process: (i32, Option<u64>),
 }
 
 /// The HTTP API over whatever carries out turns.

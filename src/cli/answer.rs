@@ -16,7 +16,7 @@ use super::terminal::plain;
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["decision", "say"])))]
 pub struct Answer {
-    /// The session, such as ops::42
+    /// The session, such as `ops::42`
     session: String,
     /// The question, such as `req_…`. There is no default: nobody should allow what they have not seen
     request: String,

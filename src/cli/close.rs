@@ -12,7 +12,7 @@ use super::terminal::plain;
 /// End a session's turns and its process; it takes no more until it is reset
 #[derive(Debug, clap::Args)]
 pub struct Close {
-    /// The session, such as ops::42
+    /// The session, such as `ops::42`
     session: String,
     /// Forget it, too: its name means a new session from then on
     #[arg(long)]

@@ -15,7 +15,8 @@ Exit codes:
   3  no daemon there: nothing, another program, or another version
   4  refused: the API key is wrong, or not allowed to do this
   5  there is no such session, turn or question
-  6  not now: no turn runs, the session is closed or full, the question is answered";
+  6  not now: no turn runs, the session is closed or full, the question is answered
+  141  nobody reads stdout any more";
 
 /// Why a verb failed.
 #[derive(Debug, thiserror::Error)]

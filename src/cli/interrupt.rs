@@ -14,7 +14,7 @@ use super::terminal::plain;
 /// Stop the running turn; its process stays warm
 #[derive(Debug, clap::Args)]
 pub struct Interrupt {
-    /// The session, such as ops::42
+    /// The session, such as `ops::42`
     session: String,
     #[command(flatten)]
     common: Common,

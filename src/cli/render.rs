@@ -40,12 +40,12 @@ impl Renderer {
             "reasoning_delta" => self.piece(Open::Reasoning, text("text")),
             "assistant_text" => self.message(Open::Text, text("text")),
             "reasoning" => self.message(Open::Reasoning, text("text")),
-            // What they say has been said.
-            "turn_started" | "tool_result" if text("text").is_empty() && data["is_error"] != true => String::new(),
+            "tool_result" if text("text").is_empty() && data["is_error"] != true => String::new(),
             name => {
                 let (style, line) = line(name, &data);
-                let shown: String = line.lines().map(|line| format!("{}\n", self.paint.text(style, line))).collect();
-                format!("{}{shown}", self.end())
+                let mut shown = self.end();
+                self.paint.lines(&mut shown, style, &line);
+                shown
             }
         }
     }
@@ -127,8 +127,10 @@ fn line(name: &str, data: &Value) -> (Style, String) {
     }
 }
 
-fn prefixed(prefix: &str, text: &str) -> String {
-    text.lines().map(|line| format!("{prefix}{line}\n")).collect()
+/// A text with something before each of its lines.
+pub(super) fn prefixed(prefix: &str, text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("{prefix}{line}")).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -174,9 +176,11 @@ mod tests {
     #[test]
     fn every_event_of_the_api_has_its_words() {
         let document: Value = serde_json::from_str(include_str!("../api/openapi.json")).unwrap();
-        let names = document["components"]["schemas"]["EventType"]["enum"].as_array();
-        for name in names.expect("the document lists the events").iter().map(|name| name.as_str().unwrap()) {
-            assert_ne!(line(name, &json!({})).1, format!("  ({name})"));
+        let kinds = document["components"]["schemas"]["Event"]["oneOf"].as_array().unwrap();
+        let names: Vec<_> = kinds.iter().filter_map(|kind| kind["properties"]["type"]["const"].as_str()).collect();
+        assert!(names.len() > 20, "the document lists the events: {names:?}");
+        for name in names.iter().filter(|name| !matches!(**name, "over" | "assistant_text" | "reasoning")) {
+            assert!(name.ends_with("_delta") || line(name, &json!({})).1 != format!("  ({name})"), "{name}");
         }
     }
 }

@@ -12,7 +12,7 @@ use super::terminal::plain;
 /// Have the session's next turn begin a new thread; opens a closed session again
 #[derive(Debug, clap::Args)]
 pub struct Reset {
-    /// The session, such as ops::42
+    /// The session, such as `ops::42`
     session: String,
     #[command(flatten)]
     common: Common,

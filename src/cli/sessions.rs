@@ -99,9 +99,9 @@ mod tests {
         let shown = table(&[session("a::\x1b[2J", None), session("ops::long", Some("turn_1"))], Paint::none());
         assert_eq!(
             shown,
-            "SESSION           STATE  BACKEND      TURNS  QUEUED  PID  TURN\n\
-             a::\\u{1b}[2J     idle   claude-code  3      0       42   -\n\
-             ops::long         idle   claude-code  3      0       42   turn_1\n"
+            "SESSION       STATE  BACKEND      TURNS  QUEUED  PID  TURN\n\
+             a::\\u{1b}[2J  idle   claude-code  3      0       42   -\n\
+             ops::long     idle   claude-code  3      0       42   turn_1\n"
         );
         assert_eq!(table(&[], Paint::none()), "no sessions\n");
     }

@@ -10,8 +10,9 @@ use super::Failure;
 use super::client::session_path;
 use super::common::{Common, read};
 use super::output;
+use super::render::prefixed;
 use super::sessions::{SessionList, SessionView};
-use super::terminal::{Paint, Style, one_line, plain};
+use super::terminal::{Paint, Style, one_line};
 
 /// How much of a tool's arguments is shown, in characters.
 const LINE_MAX: usize = 160;
@@ -19,7 +20,7 @@ const LINE_MAX: usize = 160;
 /// Show a session and what was said in it last
 #[derive(Debug, clap::Args)]
 pub struct Show {
-    /// The session, such as ops::42
+    /// The session, such as `ops::42`
     session: String,
     /// How many turns to show, the newest; at most 100
     #[arg(short = 'n', long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
@@ -112,23 +113,24 @@ struct Rows<'a> {
 }
 
 fn head(session: &SessionView, paint: Paint) -> String {
-    let mut out = format!("{}\n", paint.text(Style::Bold, &session.key));
+    let mut out = String::new();
+    paint.lines(&mut out, Style::Bold, &session.key);
     let process = session.pid.map_or_else(|| "none".to_owned(), |pid| pid.to_string());
     let turns = match session.queued {
         0 => session.turns.to_string(),
         queued => format!("{}, and {queued} waiting", session.turns),
     };
     for (name, value) in [
-        ("state", &session.state),
-        ("turn", session.turn.as_ref().unwrap_or(&String::new())),
+        ("state", &*session.state),
+        ("turn", session.turn.as_deref().unwrap_or_default()),
         ("turns", &turns),
         ("backend", &format!("{} ({})", session.backend, session.driver)),
-        ("thread", session.thread.as_ref().unwrap_or(&"none yet".to_owned())),
+        ("thread", session.thread.as_deref().unwrap_or("none yet")),
         ("directory", &session.directory),
         ("process", &process),
     ] {
         if !value.is_empty() {
-            out.push_str(&format!("  {name:<10}{}\n", plain(value)));
+            paint.lines(&mut out, Style::Plain, &format!("  {name:<10}{value}"));
         }
     }
     out
@@ -138,36 +140,38 @@ fn turn_text(turn: &Turn, paint: Paint) -> String {
     let at = UNIX_EPOCH + Duration::from_millis(turn.accepted_at);
     let at = humantime::format_rfc3339_seconds(at);
     let cause = turn.cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
-    let mut out = format!("\n{}\n", paint.text(Style::Dim, &format!("{at}  {}  {}{cause}", turn.id, turn.status)));
-    let messages = turn.messages.iter().map(|message| (message.seq, message_text(message, paint)));
-    let calls = turn.tool_calls.iter().map(|call| (call.seq, call_text(call, paint)));
+    let mut out = "\n".to_owned();
+    paint.lines(&mut out, Style::Dim, &format!("{at}  {}  {}{cause}", turn.id, turn.status));
+    let messages = turn.messages.iter().map(|message| (message.seq, message_line(message)));
+    let calls = turn.tool_calls.iter().map(|call| (call.seq, call_line(call)));
     let mut parts: Vec<_> = messages.chain(calls).collect();
     parts.sort_by_key(|(seq, _)| *seq);
-    out.extend(parts.into_iter().map(|(_, text)| text));
+    for (_, (style, text)) in parts {
+        paint.lines(&mut out, style, &text);
+    }
     if let Some(error) = &turn.error {
-        out.push_str(&format!("{}\n", paint.text(Style::Bad, &error.message)));
+        paint.lines(&mut out, Style::Bad, &error.message);
     }
     if turn.truncated {
-        out.push_str(&format!("{}\n", paint.text(Style::Dim, "(cut: the API's export has all of it)")));
+        paint.lines(&mut out, Style::Dim, "(cut: the API's export has all of it)");
     }
     out
 }
 
-fn message_text(message: &Message, paint: Paint) -> String {
-    let (prefix, style) = match (&*message.role, &*message.kind) {
-        (_, "steer") => (">> ", Style::Bold),
-        ("user", _) => ("> ", Style::Bold),
-        (_, "reasoning") => ("", Style::Dim),
-        _ => ("", Style::Plain),
-    };
-    message.text.lines().map(|line| format!("{}\n", paint.text(style, &format!("{prefix}{line}")))).collect()
+fn message_line(message: &Message) -> (Style, String) {
+    match (&*message.role, &*message.kind) {
+        (_, "steer") => (Style::Bold, prefixed(">> ", &message.text)),
+        ("user", _) => (Style::Bold, prefixed("> ", &message.text)),
+        (_, "reasoning") => (Style::Dim, message.text.clone()),
+        _ => (Style::Plain, message.text.clone()),
+    }
 }
 
-fn call_text(call: &ToolCall, paint: Paint) -> String {
+fn call_line(call: &ToolCall) -> (Style, String) {
     let input = match &call.input {
         Value::String(text) => one_line(text, LINE_MAX),
         input => one_line(&input.to_string(), LINE_MAX),
     };
     let style = if call.is_error == Some(true) { Style::Bad } else { Style::Plain };
-    format!("{}\n", paint.text(style, &format!("* {} {input}", call.name)))
+    (style, format!("* {} {input}", call.name))
 }

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use super::Failure;
 use super::common::Common;
 use super::output;
-use super::terminal::{Paint, Style, plain};
+use super::terminal::{Paint, Style};
+use crate::process::ProcessName;
 
 /// Say how the daemon is; fails when it cannot take turns
 #[derive(Debug, clap::Args)]
@@ -21,6 +22,7 @@ pub struct Status {
 struct Health {
     ok: bool,
     version: String,
+    process: ProcessName,
     processes: usize,
     conns: usize,
     sessions: usize,
@@ -61,21 +63,21 @@ impl Status {
 }
 
 fn text(address: &str, health: &Health, paint: Paint) -> String {
-    let how = if health.ok { paint.text(Style::Good, "runs") } else { paint.text(Style::Bad, "cannot take turns") };
-    let mut out = format!("turnmux {} on http://{address} {how}\n", plain(&health.version));
-    let Health { processes, conns, sessions, queued, .. } = health;
-    out.push_str(&format!(
-        "  {sessions} sessions, {processes} processes, {queued} turns waiting, {conns} connections\n"
-    ));
-    let mut line = |name: &str, ready: bool, note: &str, reason: &Option<String>| {
-        let state = if ready { paint.text(Style::Good, "ready") } else { paint.text(Style::Bad, "not ready") };
-        let reason = reason.as_ref().map(|reason| format!(": {}", plain(reason))).unwrap_or_default();
-        out.push_str(&format!("  {}{} {state}{reason}\n", plain(name), plain(note)));
+    let Health { ok, version, process, processes, conns, sessions, queued, store, backends } = health;
+    let mut out = String::new();
+    let (style, how) = if *ok { (Style::Good, "runs") } else { (Style::Bad, "cannot take turns") };
+    paint.lines(&mut out, style, &format!("turnmux {version} {how}: http://{address}, pid {}", process.pid));
+    let counts = format!("{sessions} sessions, {processes} processes, {queued} turns waiting, {conns} connections");
+    paint.lines(&mut out, Style::Plain, &format!("  {counts}"));
+    let mut line = |what: &str, ready: bool, reason: &Option<String>| {
+        let (style, state) = if ready { (Style::Plain, "ready") } else { (Style::Bad, "not ready") };
+        let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        paint.lines(&mut out, style, &format!("  {what} {state}{reason}"));
     };
-    line("store", health.store.ready, "", &health.store.reason);
-    for (name, Backend { driver, note, ready, reason }) in &health.backends {
+    line("store", store.ready, &store.reason);
+    for (name, Backend { driver, note, ready, reason }) in backends {
         let note = note.as_ref().map(|note| format!(", {note}")).unwrap_or_default();
-        line(name, *ready, &format!(" ({driver}{note})"), reason);
+        line(&format!("{name} ({driver}{note})"), *ready, reason);
     }
     out
 }

@@ -12,7 +12,7 @@ use super::terminal::plain;
 /// Give the running turn more input
 #[derive(Debug, clap::Args)]
 pub struct Steer {
-    /// The session, such as ops::42
+    /// The session, such as `ops::42`
     session: String,
     /// What to tell the agent; `-` reads it from stdin
     text: String,

@@ -13,7 +13,7 @@ use super::terminal::{Paint, Style};
 /// Follow what happens in a session until Ctrl-C, or in a turn until its end. While somebody follows, questions wait
 #[derive(Debug, clap::Args)]
 pub struct Tail {
-    /// The session, such as ops::42, or the turn, such as `turn_…`
+    /// The session, such as `ops::42`, or the turn, such as `turn_…`
     of: String,
     /// Begin behind the event of this number; 0 for all that is kept [default: a session from now on, a turn from its beginning]
     #[arg(long, value_name = "NUMBER")]

@@ -80,6 +80,14 @@ impl Paint {
         format!("{on}{}{off}", plain(text))
     }
 
+    /// Adds text of anybody's, line by line, each made harmless and styled.
+    pub fn lines(self, out: &mut String, style: Style, text: &str) {
+        for line in text.lines() {
+            out.push_str(&self.text(style, line));
+            out.push('\n');
+        }
+    }
+
     /// What stands around a text of that style.
     pub fn around(self, style: Style) -> (&'static str, &'static str) {
         let on = match style {

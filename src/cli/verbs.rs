@@ -6,12 +6,17 @@ use super::Failure;
 use super::answer::Answer;
 use super::close::Close;
 use super::interrupt::Interrupt;
+use super::logs::Logs;
 use super::reset::Reset;
 use super::sessions::Sessions;
 use super::show::Show;
 use super::status::Status;
 use super::steer::Steer;
+use super::stop::Stop;
 use super::tail::Tail;
+
+/// What a shell makes of a program that was ended by SIGPIPE, as most are whose output nobody reads.
+const CLOSED_PIPE: u8 = 141;
 
 /// What a daemon is asked.
 #[derive(Debug, clap::Subcommand)]
@@ -34,6 +39,10 @@ pub enum Ask {
     Close(Close),
     /// `turnmux status`
     Status(Status),
+    /// `turnmux stop`
+    Stop(Stop),
+    /// `turnmux logs`
+    Logs(Logs),
 }
 
 impl Ask {
@@ -45,7 +54,7 @@ impl Ask {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|source| Failure::Io { what: "cannot begin", source })?;
         match runtime.block_on(self.asked()) {
-            Err(failure) if failure.is_closed_pipe() => Ok(ExitCode::SUCCESS),
+            Err(failure) if failure.is_closed_pipe() => Ok(CLOSED_PIPE.into()),
             ended => ended,
         }
     }
@@ -62,6 +71,8 @@ impl Ask {
             Self::Reset(verb) => verb.run().await.map(done),
             Self::Close(verb) => verb.run().await.map(done),
             Self::Status(verb) => verb.run().await,
+            Self::Stop(verb) => verb.run().await,
+            Self::Logs(verb) => verb.run().await.map(done),
         }
     }
 }

@@ -38,6 +38,13 @@ pub struct Config {
     pub tenants: Tenants,
 }
 
+impl Config {
+    /// Where a daemon writes its log that was started in the background; none without a home.
+    pub fn background_log(&self) -> Option<PathBuf> {
+        Some(self.state.as_ref()?.join("turnmux.log"))
+    }
+}
+
 impl fmt::Debug for Config {
     /// Leaves out what the backends are, for their variables may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -160,6 +160,18 @@ impl Dispatch for Local {
         })
     }
 
+    fn call<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        request: TurnRequest,
+    ) -> BoxFuture<'a, Result<(SessionKey, Accepted), Refusal>> {
+        Box::pin(async move {
+            // Which of them it is does not matter for what is known of their agent.
+            let job = self.job(&SessionKey::for_calls(tenant.clone()), request)?;
+            Ok(self.registry.call(tenant, job).await?)
+        })
+    }
+
     fn start<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Submitted, Refusal>> {
         Box::pin(async move {
             let job = Job { steers: true, detached: true, ..self.job(key, request)? };

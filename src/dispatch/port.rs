@@ -70,6 +70,13 @@ pub trait Dispatch: Send + Sync + 'static {
     /// Gives a turn to its session; the answer is the session's own.
     fn submit<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Accepted, Refusal>>;
 
+    /// Gives a call to a session that is there for that, and says to which.
+    fn call<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        request: TurnRequest,
+    ) -> BoxFuture<'a, Result<(SessionKey, Accepted), Refusal>>;
+
     /// Gives a turn to its session that runs whether or not anybody reads it, or that steers the one that runs.
     fn start<'a>(&'a self, key: &'a SessionKey, request: TurnRequest) -> BoxFuture<'a, Result<Submitted, Refusal>>;
 

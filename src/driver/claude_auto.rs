@@ -71,6 +71,11 @@ impl Driver for ClaudeAuto {
         })
     }
 
+    fn clears(&self, backend: &BackendId) -> bool {
+        // Only over stdio, and only once it is known that it is that.
+        self.found.get(backend).is_some_and(|found| found.is_some()) && self.stream.clears(backend)
+    }
+
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {
         // The stricter of the two: which way an attachment went is not known here.
         self.channel.plan(current, wanted)

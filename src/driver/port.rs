@@ -35,6 +35,12 @@ pub trait Driver: Send + Sync + 'static {
         None
     }
 
+    /// Whether a process of this backend can be given a fresh context, by [`CommandKind::Clear`]. One that cannot is ended
+    /// and started anew instead.
+    fn clears(&self, _backend: &BackendId) -> bool {
+        false
+    }
+
     /// What it takes to get from one set of options to another.
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan;
 
@@ -137,7 +143,8 @@ pub enum CommandKind {
         /// What is to be in force.
         options: TurnOptions,
     },
-    /// A fresh context in the same process.
+    /// A fresh context in the same process. [`DriverEvent::Cleared`] follows, or a refusal: then the process may be in any
+    /// state, and is to be ended.
     Clear,
     /// End the attachment: finish writing, stop the process by the ladder, reap it.
     Detach,
@@ -183,6 +190,11 @@ pub enum DriverEvent {
         command: CommandId,
         /// Why not, where it was refused.
         result: Result<(), TurnError>,
+    },
+    /// Nothing of what came before is left in the agent's context.
+    Cleared {
+        /// The agent's id of the conversation that begins with the next turn.
+        thread: ThreadId,
     },
     /// The agent began the turn that it was given, in this thread.
     Began {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 
 use super::{Attachment, CHANNEL_MAX, Driver, OpenRequest, Plan, SteerMode};
-use crate::protocol::{BackendSpec, ErrorKind, TurnError, TurnOptions};
+use crate::protocol::{BackendId, BackendSpec, ErrorKind, TurnError, TurnOptions};
 
 pub use script::{Start, Step};
 
@@ -26,6 +26,7 @@ pub const NAME: &str = "scripted";
 #[derive(Debug, Clone, Default)]
 pub struct Scripted {
     counts: Arc<Counts>,
+    clears: bool,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +37,11 @@ struct Counts {
 }
 
 impl Scripted {
+    /// One whose processes can be given a fresh context.
+    pub fn clearing() -> Self {
+        Self { clears: true, ..Self::default() }
+    }
+
     /// How many attachments were opened so far.
     pub fn opened(&self) -> usize {
         self.counts.opened.load(Ordering::Acquire)
@@ -63,6 +69,10 @@ impl Driver for Scripted {
 
     fn check(&self, spec: &BackendSpec, _directory: &Path) -> Result<(), TurnError> {
         script::starts(&spec.args).map(drop).map_err(|message| TurnError::new(ErrorKind::Misconfigured, message))
+    }
+
+    fn clears(&self, _backend: &BackendId) -> bool {
+        self.clears
     }
 
     /// A model can change while the agent runs, effort and permission cannot.

@@ -145,22 +145,34 @@ impl ProcessHandle {
         is_same.then_some(Self { id, descriptor })
     }
 
-    /// Sends the signal; a process that has gone meanwhile is no error.
+    /// Sends the signal, if that may be.
     pub(super) fn signal(&self, signal: Signal) {
-        if let Some(descriptor) = &self.descriptor {
+        let _ = self.try_signal(signal);
+    }
+
+    /// Sends the signal; a process that has gone meanwhile is no error, one of another user is.
+    pub(super) fn try_signal(&self, signal: Signal) -> io::Result<()> {
+        let sent = if let Some(descriptor) = &self.descriptor {
             #[expect(unsafe_code, reason = "nix has no pidfd_send_signal")]
             // SAFETY: the descriptor is open for as long as `self`, and a null siginfo is allowed.
-            unsafe {
+            let code = unsafe {
                 libc::syscall(
                     libc::SYS_pidfd_send_signal,
                     descriptor.as_raw_fd(),
                     signal as libc::c_int,
                     std::ptr::null::<libc::siginfo_t>(),
                     0,
-                );
-            }
+                )
+            };
+            Errno::result(code).map(drop)
         } else if process(self.id.pid).is_some_and(|process| process.id == self.id) {
-            let _ = kill(Pid::from_raw(self.id.pid), signal);
+            kill(Pid::from_raw(self.id.pid), signal)
+        } else {
+            Ok(())
+        };
+        match sent {
+            Err(Errno::ESRCH) => Ok(()),
+            sent => Ok(sent?),
         }
     }
 

@@ -25,6 +25,8 @@
 //! Beside them, what an agent says elsewhere: a [`Fifo`] that it logs into, a [`FileWatch`] for a file that it writes; what a
 //! service manager hands over ([`inherited_listener`]); and programs that are run for what they say ([`run`](fn@run)).
 //!
+//! A process of others is named by what it said of itself: an [`OtherProcess`] can be told to end.
+//!
 //! What is absent: what a screen shows (bytes go in and out here), restarts and pools (the driver's), anything of
 //! turnmux's own nouns.
 
@@ -44,6 +46,7 @@ mod os;
 #[cfg(not(target_os = "linux"))]
 #[path = "other_unix.rs"]
 mod os;
+mod other;
 mod pty;
 mod records;
 mod redact;
@@ -80,6 +83,7 @@ pub use find::{FindError, find_program, is_writable};
 pub use guard::{Guard, stand as stand_guard};
 pub use ladder::{StopLadder, StopReport, StopRung};
 pub use lines::{LINE_BYTES_MAX, Line, LineError, LineReader};
+pub use other::{OtherProcess, ProcessName, become_program};
 pub use pty::{Terminal, TerminalSize};
 pub use redact::Redactor;
 pub use run::{Finished, RunError, run};

@@ -61,6 +61,12 @@ impl ProcessHandle {
     pub(super) fn signal(&self, _signal: Signal) {}
 
     /// Never called.
+    #[expect(clippy::unnecessary_wraps, reason = "the same signature as on Linux")]
+    pub(super) fn try_signal(&self, _signal: Signal) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Never called.
     pub(super) async fn ended(self) {
         std::future::pending().await
     }

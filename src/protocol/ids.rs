@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The agent's half of a session key when a caller names none.
 const AGENT_DEFAULT: &str = "default";
 
+/// The agent's half of the keys of sessions that serve calls.
+const AGENT_CALL: &str = "call";
+
 /// Longest accepted half of a session key, in bytes. Keys stand in headers, paths and logs.
 const HALF_MAX: usize = 512;
 
@@ -99,6 +102,16 @@ impl SessionKey {
     pub fn fresh(tenant: TenantId) -> Self {
         let chat = uuid::Uuid::new_v4().to_string();
         Self { tenant, agent: AGENT_DEFAULT.into(), chat: Some(chat.as_str().into()) }
+    }
+
+    /// The key of one of the tenant's sessions that serve calls, which are numbered from 1.
+    pub fn for_call(tenant: TenantId, number: usize) -> Self {
+        Self { chat: Some(number.to_string().into()), ..Self::for_calls(tenant) }
+    }
+
+    /// What the keys of all of them have in common.
+    pub fn for_calls(tenant: TenantId) -> Self {
+        Self { tenant, agent: AGENT_CALL.into(), chat: None }
     }
 
     /// A key of the same caller's agent that nobody has used before.

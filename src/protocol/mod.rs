@@ -22,7 +22,7 @@ pub use lost_thread::LostThread;
 pub use question::{AnsweredBy, Decision, FileChangeKind, Question};
 pub use tenant::{TenantLimits, Tenants};
 pub use turn::{
-    FinishReason, HistoryMessage, Idempotency, InterruptCause, Overrides, Retry, Role, TurnEnding, TurnOptions,
+    Call, FinishReason, HistoryMessage, Idempotency, InterruptCause, Overrides, Retry, Role, TurnEnding, TurnOptions,
     TurnRequest, Usage,
 };
 pub use workspace::WorkspaceRoot;

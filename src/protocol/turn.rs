@@ -32,6 +32,9 @@ pub struct TurnRequest {
     pub idempotency: Option<Idempotency>,
     /// True when the turn is to find a clean context: the session begins a new thread with it.
     pub renew: bool,
+    /// Set when the turn is a call: what it says is nobody else's, and its session serves whoever calls next.
+    #[serde(default)]
+    pub call: Option<Call>,
     /// How often the caller has begun its conversation anew or compacted it, where it counts: with another number than
     /// before the session's thread is given up when this turn's time has come.
     pub boundary: Option<u64>,
@@ -58,12 +61,22 @@ impl TurnRequest {
             lingers: false,
             idempotency: None,
             renew: false,
+            call: None,
             boundary: None,
             keeps_thread: false,
             tags: BTreeMap::new(),
             retry: None,
         }
     }
+}
+
+/// What is particular to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The agent's name for the language model; none is the backend's.
+    pub model: Option<String>,
+    /// The context stays as the call leaves it, for the next one. It is cleared behind the answer otherwise.
+    pub keep: bool,
 }
 
 /// How a caller asks again.

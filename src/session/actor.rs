@@ -18,7 +18,7 @@ use super::outbox::{Out, Outbox};
 use super::registry::Live;
 use super::submission::{Submitter, Waiting};
 use super::writes::Writes;
-use crate::driver::{Attachment, DriverEvent};
+use crate::driver::{Attachment, Command, DriverEvent};
 use crate::protocol::{DriverEnd, ErrorKind, TurnError, TurnId};
 use crate::store::{EventStore, SessionRecord, StoreError};
 
@@ -64,6 +64,8 @@ pub(super) struct Actor {
     inbox: mpsc::Receiver<Message>,
     writes: Writes,
     outbox: Outbox,
+    /// Begins a turn as soon as the store has been given what is known of it.
+    begins: Option<Command>,
     readers: Readers,
     journal: Writer,
     composer: Composer,
@@ -128,6 +130,7 @@ impl Actor {
             seq: record.last_seq(),
             writes: Writes::new(store, &record),
             outbox: Outbox::default(),
+            begins: None,
             member: capacity.join(record.key.tenant()),
             machine: Machine::new(record, policy),
             inbox,
@@ -336,6 +339,9 @@ impl Actor {
         }
         if let Some(number) = self.writes.flush(&self.machine, self.seq) {
             self.outbox.written(number);
+        }
+        if let Some(command) = self.begins.take() {
+            self.command(command);
         }
     }
 

@@ -9,6 +9,7 @@ pub mod machine;
 mod names;
 mod observer;
 mod outbox;
+mod pool;
 mod preface;
 mod recall;
 mod registry;

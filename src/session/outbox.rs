@@ -2,6 +2,9 @@
 //!
 //! A client hears that its turn was accepted, and how it ended, and an agent is given a turn, only when that will be known
 //! after a crash, too. Everything behind such a thing waits with it, so that nobody sees anything out of order.
+//!
+//! With one exception: a turn that nobody can ask for again may [begin](Outbox::begins) while its acceptance is being kept.
+//! After a crash in between nobody has heard of it, and a request that is made once more is another turn in any case.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +19,13 @@ use crate::store::TurnRecord;
 /// Something to hand out.
 pub(super) enum Out {
     /// The session took a turn.
-    Accepted { turn: Box<TurnRecord>, submitter: Submitter, said: Option<Arc<Logged>>, is_provisional: bool },
+    Accepted {
+        turn: Box<TurnRecord>,
+        submitter: Submitter,
+        said: Option<Arc<Logged>>,
+        is_provisional: bool,
+        start: Start,
+    },
     /// An event, for all who read.
     Event { logged: Arc<Logged>, is_unread: bool },
     /// The turn ends for those who read it, though it does not: it runs when the daemon does again.
@@ -27,6 +36,17 @@ pub(super) enum Out {
     Recall { number: u64, first: TurnId },
     /// The end that somebody asked for is reached.
     Finished,
+}
+
+/// When an agent is given a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// When its acceptance is kept: who asks for it again must be told of it.
+    Kept,
+    /// As soon as it can.
+    Soon,
+    /// It has it.
+    Begun,
 }
 
 /// Things to hand out, oldest first.
@@ -54,6 +74,29 @@ impl Outbox {
         #[cfg(feature = "broken")]
         let need = if crate::broken::has(crate::broken::Fault::AckBeforeCommit) { Need::Nothing } else { need };
         self.waiting.push_back((need, out));
+    }
+
+    /// Whether an agent can be given this turn before its acceptance is kept, because nothing else is before it; from then on
+    /// the agent has it, and it goes on to its ending even if the store keeps nothing.
+    pub(super) fn begins(&mut self, turn: TurnId) -> bool {
+        let mut mine = None;
+        for (_, out) in &mut self.waiting {
+            match out {
+                Out::Accepted { turn: accepted, start, .. } if accepted.id == turn => mine = Some(start),
+                Out::Event { logged, .. } if logged.turn == turn => {}
+                _ => return false,
+            }
+        }
+        let Some(start @ Start::Soon) = mine else { return false };
+        *start = Start::Begun;
+        true
+    }
+
+    /// Whether the acceptance of a turn that an agent has is still being kept: whoever reads it is on the way.
+    pub(super) fn has_begun(&self, turn: TurnId) -> bool {
+        let is_it =
+            |out: &Out| matches!(out, Out::Accepted { turn: accepted, start: Start::Begun, .. } if accepted.id == turn);
+        self.waiting.iter().any(|(_, out)| is_it(out))
     }
 
     /// What was about to be written has this number.
@@ -86,8 +129,12 @@ impl Outbox {
         self.since = None;
         let mut refused = Vec::new();
         for (need, out) in std::mem::take(&mut self.waiting) {
-            let is_bound =
-                need != Need::Nothing && matches!(out, Out::Accepted { .. } | Out::Command { .. } | Out::Recall { .. });
+            let is_bound = match &out {
+                Out::Accepted { start, .. } => *start != Start::Begun,
+                Out::Command { .. } | Out::Recall { .. } => true,
+                Out::Event { .. } | Out::PutOff(_) | Out::Finished => false,
+            };
+            let is_bound = is_bound && need != Need::Nothing;
             if is_bound {
                 refused.push(out);
             } else {

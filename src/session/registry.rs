@@ -13,9 +13,11 @@ use super::delivery::EventReader;
 use super::journal::Journal;
 use super::machine::{After, Denial, Job, Policy};
 use super::names::Names;
+use super::pool::Pool;
 use crate::protocol::{SessionKey, TenantId, ThreadId, TurnId};
 use crate::store::{EventStore, SessionRecord, StoreError, StoreProgress, Write};
 
+mod calls;
 mod restart;
 mod submit;
 mod views;
@@ -45,6 +47,7 @@ struct Inner {
     config: RegistryConfig,
     journal: Journal,
     names: Names,
+    pool: Pool,
     tasks: DashMap<SessionKey, Handle>,
     generation: AtomicU64,
     closing: AtomicBool,
@@ -141,6 +144,7 @@ impl Registry {
                 journal: Journal::new(config.policy.limits.events_bytes, config.store.clone()),
                 config,
                 names: Names::default(),
+                pool: Pool::default(),
                 tasks: DashMap::new(),
                 generation: AtomicU64::new(0),
                 closing: AtomicBool::new(false),

@@ -13,6 +13,8 @@ pub enum Output<'a> {
     Init(InitLine<'a>),
     /// The model's service is asked again.
     ApiRetry(RetryLine),
+    /// A task was begun that need not end with its turn.
+    TaskStarted,
     /// A background task ended: claude begins a turn of its own to look at it.
     TaskNotification,
     /// A raw event of the Messages API.
@@ -57,6 +59,7 @@ impl<'a> Output<'a> {
             ("result", _) => Self::Result(serde_json::from_slice(line)?),
             ("system", "init") => Self::Init(serde_json::from_slice(line)?),
             ("system", "api_retry") => Self::ApiRetry(serde_json::from_slice(line)?),
+            ("system", "task_started") => Self::TaskStarted,
             ("system", "task_notification") => Self::TaskNotification,
             ("control_request", _) => Self::ControlRequest(serde_json::from_slice(line)?),
             ("control_response", _) => Self::ControlResponse(serde_json::from_slice(line)?),

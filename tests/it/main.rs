@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's panic is how it says what is wrong")]
 
 mod channel;
+mod cli;
 mod crash;
 mod driver_channel;
 mod faults;

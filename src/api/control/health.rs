@@ -16,6 +16,7 @@ struct Health {
     /// True while the daemon takes turns and its default backend could run.
     ok: bool,
     version: &'static str,
+    process: Process,
     /// Processes that live, or are about to.
     processes: usize,
     /// Open connections.
@@ -29,6 +30,15 @@ struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<SocketAddr>,
     backends: BTreeMap<String, Backend>,
+}
+
+/// Names the daemon's process to whoever is to stop it: both together are no other's.
+#[derive(Serialize)]
+struct Process {
+    pid: i32,
+    /// In ticks since the machine started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -66,10 +76,12 @@ pub(in crate::api) fn health(api: &Api) -> Response<Body> {
     let reason = counts.trouble.map(|trouble| trouble.to_string());
     let store = Store { ready: reason.is_none(), commits: counts.commits, reason };
     let ok = store.ready && backends.get(default.as_str()).is_some_and(|backend| backend.ready);
+    let (pid, start) = api.config.process;
     let health = Health {
         name: "turnmux",
         ok,
         version: env!("CARGO_PKG_VERSION"),
+        process: Process { pid, start },
         processes: counts.processes,
         conns: api.conns(),
         sessions: counts.sessions,

@@ -45,6 +45,10 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
     let input = text(request.input)?;
     let backend = on.backend(request.model.as_deref())?;
     let isolation = identity::isolation(headers)?;
+    if isolation == Isolation::Call {
+        let message = "`x-turnmux-isolation`: a call has no session of its own; POST /v1/chat/completions takes calls";
+        return Err(ApiError::field("x-turnmux-isolation", "invalid_isolation", message));
+    }
     let identity = Identity { key: on.key.clone(), unnamed: false, boundary: None }.isolated(isolation);
     let turn = TurnRequest {
         workspace: identity::workspace(headers, on.roots())?,

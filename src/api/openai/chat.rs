@@ -62,6 +62,7 @@ pub(in crate::api) async fn chat(
         history: conversation.history,
         unnamed: identity.unnamed,
         renew: isolation == Isolation::Clean,
+        call: identity::call(headers, isolation)?,
         boundary: identity.boundary,
         keeps_thread: reading.compacted,
         tags: tags::read(request.metadata.as_deref(), "metadata")?,
@@ -80,7 +81,7 @@ pub(in crate::api) async fn chat(
             // Nothing else tells a plain client that its agent begins with a thread that it was only told of.
             let begins = reader.look_for(decides_thread);
             if let Ok(Some(event)) = tokio::time::timeout(api.config.heartbeat, begins).await {
-                stamps.extend(loss(&event.kind));
+                stamps.extend(settled(&event.kind));
             }
         }
         stream(api, answering, reader, listener)
@@ -100,6 +101,9 @@ fn decides_thread(kind: &EventKind) -> bool {
 /// would neither find that conversation there nor may it disturb the new one: it brings all it needs along, and is answered
 /// in a session of its own.
 async fn submit(api: &Api, key: SessionKey, turn: TurnRequest) -> Result<(SessionKey, Accepted), ApiError> {
+    if turn.call.is_some() {
+        return Ok(api.dispatch.call(key.tenant(), turn).await?);
+    }
     let spare = turn.boundary.map(|_| turn.clone());
     match (api.dispatch.submit(&key, turn).await, spare) {
         (Err(Refusal::Denied(Denial::EarlierConversation { .. })), Some(spare)) => {
@@ -137,7 +141,7 @@ fn stream(api: &Api, answering: Answering, reader: EventReader, listener: Option
 /// Waits for the end, however long it takes. A client that leaves meanwhile ends this future, and with it the reader.
 async fn whole(answering: &Answering, mut reader: EventReader, stamps: &mut HeaderMap) -> Response<Body> {
     while let Some(event) = reader.next().await {
-        stamps.extend(loss(&event.kind));
+        stamps.extend(settled(&event.kind));
         let EventKind::Ended(ending) = &event.kind else { continue };
         return match ending {
             TurnEnding::Completed { text, reasoning, finish, usage } => {
@@ -161,10 +165,16 @@ fn stamps(key: &SessionKey, accepted: &Accepted, ignored: Option<String>) -> Hea
     headers(values)
 }
 
-/// The headers that say that the turn has another thread than it was accepted for; none where it has not.
-fn loss(kind: &EventKind) -> HeaderMap {
-    let EventKind::ContextLost { from, to, .. } = kind else { return HeaderMap::new() };
-    headers([("x-turnmux-context-lost", Some(from.to_string())), ("x-turnmux-thread", Some(to.to_string()))])
+/// The headers that say which thread the turn has, which may be another than it was accepted for; none where the event does
+/// not tell.
+fn settled(kind: &EventKind) -> HeaderMap {
+    match kind {
+        EventKind::ContextLost { from, to, .. } => {
+            headers([("x-turnmux-context-lost", Some(from.to_string())), ("x-turnmux-thread", Some(to.to_string()))])
+        }
+        EventKind::Started { thread } => headers([("x-turnmux-thread", Some(thread.to_string()))]),
+        _ => HeaderMap::new(),
+    }
 }
 
 fn headers<const N: usize>(values: [(&'static str, Option<String>); N]) -> HeaderMap {

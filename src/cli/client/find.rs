@@ -13,7 +13,7 @@ const URL_VARIABLE: &str = "TURNMUX_URL";
 /// Which daemon is meant: the flags that all verbs have.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Target {
-    /// The daemon's address [default: `$TURNMUX_URL`, else `server.listen` of the configuration, http://127.0.0.1:7433]
+    /// The daemon's address [default: `$TURNMUX_URL`, else the configuration's `server.listen`]
     #[arg(long, value_name = "URL", help_heading = "Which daemon")]
     pub url: Option<String>,
     /// The daemon's configuration file [default: as for `turnmux serve`]

@@ -25,9 +25,11 @@ pub(super) fn read(url: &str) -> Result<(Vec<SocketAddr>, String), UrlProblem> {
     if !matches!(uri.path(), "" | "/" | "/v1" | "/v1/") || uri.query().is_some() {
         return Err(UrlProblem::Path);
     }
-    let port = match authority.port() {
-        None => HTTP_PORT,
-        Some(port) => port.as_str().parse().map_err(|_| UrlProblem::NoUrl)?,
+    // `port()` is none for a number that is too large, too.
+    let port = match authority.as_str().rsplit_once(authority.host()) {
+        Some((_, "")) => HTTP_PORT,
+        Some((_, port)) => port.trim_start_matches(':').parse().map_err(|_| UrlProblem::NoUrl)?,
+        None => return Err(UrlProblem::NoUrl),
     };
     if port == 0 {
         return Err(UrlProblem::NoPort);

@@ -4,9 +4,12 @@
 //!            answered              StartTurn             options in force          result
 //!  Starting ─────────▶ Idle ─────────────────▶ Preparing ────────────────▶ Running ───────▶ Idle
 //!                       │ init that nobody asked for                            result
-//!                       └────────────────────────▶ (own turn of claude's) ─────────────▶ Idle
+//!                       ├────────────────────────▶ (own turn of claude's) ─────────────▶ Idle
+//!                       │ Clear                                     result with another thread
+//!                       └────────▶ Clearing ───────────────────────────────────────────▶ Idle
 //! ```
 
+mod clear;
 mod steers;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +19,7 @@ use std::time::SystemTime;
 use bytes::BytesMut;
 use serde_json::value::RawValue;
 
+use super::residue::Residue;
 use super::turn::{self, Turn};
 use super::{failure, input};
 use crate::driver::claude::{failure as words, launch};
@@ -59,6 +63,10 @@ pub(super) struct Exchange {
     began: Option<uuid::Uuid>,
     cost_usd: f64,
     retry_at: Option<SystemTime>,
+    /// The thread, as claude named it last.
+    thread: Option<ThreadId>,
+    /// What turns have left in the process, which a fresh context would not be without.
+    residue: Residue,
 }
 
 #[derive(Debug)]
@@ -67,6 +75,7 @@ enum Phase {
     Idle,
     Preparing(Prepared),
     Running(Turn),
+    Clearing(clear::Clearing),
 }
 
 #[derive(Debug)]
@@ -109,6 +118,8 @@ impl Exchange {
             began: None,
             cost_usd: 0.0,
             retry_at: None,
+            thread: None,
+            residue: Residue::default(),
         };
         let prompt = exchange.options.system_prompt.clone();
         exchange.request(Pending::Initialize, Request::Initialize { append_system_prompt: prompt.as_deref() });
@@ -140,7 +151,7 @@ impl Exchange {
             CommandKind::Interrupt => self.interrupt(id),
             CommandKind::Answer { question, answer } => self.answer(id, &question, &answer),
             CommandKind::Steer { text } => self.steer(id, text),
-            CommandKind::Clear => self.refuse(id, "this driver does not clear a thread; open a new one"),
+            CommandKind::Clear => self.clear(id),
             CommandKind::Detach => self.ack(id, Ok(())),
         }
     }
@@ -174,6 +185,7 @@ impl Exchange {
                 }
             }
             Output::Assistant(line) => {
+                self.residue.said(&line)?;
                 if let Some(turn) = self.turn() {
                     let steps = turn.said(&line)?;
                     self.events.extend(steps.into_iter().map(DriverEvent::Step));
@@ -200,6 +212,7 @@ impl Exchange {
                     self.events.push_back(DriverEvent::Step(retry));
                 }
             }
+            Output::TaskStarted => self.residue.task_started(),
             Output::TaskNotification => self.own_turn_due |= !self.running(),
             Output::ControlRequest(line) => self.control_request(&line),
             Output::ControlResponse(line) => self.control_response(&line),
@@ -261,6 +274,9 @@ impl Exchange {
     }
 
     fn init(&mut self, line: &InitLine<'_>) {
+        if matches!(self.phase, Phase::Clearing(_)) {
+            return self.clear_begins();
+        }
         let ours = match &self.phase {
             Phase::Running(turn) if self.says_what_began => turn.goes_on || self.began == Some(turn.id.uuid()),
             Phase::Running(_) => !std::mem::take(&mut self.own_turn_due),
@@ -287,7 +303,10 @@ impl Exchange {
         }
         match ThreadId::parse(&line.session_id) {
             Ok(_) if is_told => {}
-            Ok(thread) => self.events.push_back(DriverEvent::Began { thread }),
+            Ok(thread) => {
+                self.thread = Some(thread.clone());
+                self.events.push_back(DriverEvent::Began { thread });
+            }
             Err(error) => {
                 let message = format!("{} gave a session id that cannot be used: {error}", self.spec.id);
                 self.broken = Some(TurnError::new(ErrorKind::AgentLost, message));
@@ -305,6 +324,9 @@ impl Exchange {
         self.began = None;
         if std::mem::take(&mut self.own_turn) {
             return self.advance();
+        }
+        if matches!(self.phase, Phase::Clearing(_)) {
+            return self.clear_ended(line);
         }
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Running(turn) if !turn.begun && (turn.told || !line.is_error) => {

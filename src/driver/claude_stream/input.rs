@@ -25,6 +25,12 @@ pub(super) fn user(out: &mut BytesMut, uuid: uuid::Uuid, input: &TurnInput, comm
     line(out, &Input::User { message, uuid, text_not_typed: literal });
 }
 
+/// Appends the command that begins a new conversation in the same process. claude takes it for typed.
+pub(super) fn clear(out: &mut BytesMut, uuid: uuid::Uuid) {
+    let message = UserMessage { role: "user", content: vec![TextBlock { text: "/clear" }] };
+    line(out, &Input::User { message, uuid, text_not_typed: false });
+}
+
 /// Appends a request.
 pub(super) fn request(out: &mut BytesMut, id: &str, request: Request<'_>) {
     line(out, &Input::ControlRequest { request_id: id.to_owned(), request });

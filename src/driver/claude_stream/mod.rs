@@ -5,6 +5,7 @@
 //!  host.rs     the task that owns the process: commands in, events out
 //!  exchange.rs what the lines mean in which phase (pure but for its buffers)
 //!  turn.rs     the running turn          input.rs   lines to claude
+//!  residue.rs  what a turn leaves in the process beside its conversation
 //!  failure.rs  its errors, in the caller's terms
 //! ```
 //!
@@ -16,6 +17,7 @@ mod failure;
 mod host;
 mod input;
 mod launch;
+mod residue;
 mod turn;
 
 use std::path::Path;
@@ -27,7 +29,7 @@ pub(super) use host::run;
 use super::claude::launch::program;
 use super::{Attachment, CHANNEL_MAX, Driver, DriverEvent, OpenRequest, Plan, SteerMode};
 use crate::process::Supervisor;
-use crate::protocol::{BackendSpec, Limits, Permission, TurnError, TurnOptions};
+use crate::protocol::{BackendId, BackendSpec, Limits, Permission, TurnError, TurnOptions};
 
 /// The driver's name in `[backends.<id>] driver`.
 pub const NAME: &str = "claude-stream";
@@ -57,6 +59,10 @@ impl Driver for ClaudeStream {
 
     fn check(&self, spec: &BackendSpec, directory: &Path) -> Result<(), TurnError> {
         program(spec, directory).map(drop)
+    }
+
+    fn clears(&self, _backend: &BackendId) -> bool {
+        true
     }
 
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {

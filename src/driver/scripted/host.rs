@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep_until};
 use super::{Alive, Counts, Start, Step, script};
 use crate::driver::{Answer, CHANNEL_MAX, Command, CommandKind, DriverEvent, OpenRequest, TurnInput};
 use crate::protocol::{
-    DriverEnd, ErrorKind, EventKind, FinishReason, InterruptCause, Question, ThreadOrigin, TurnEnding, TurnError,
+    DriverEnd, ErrorKind, EventKind, FinishReason, InterruptCause, Question, ThreadId, ThreadOrigin, TurnEnding,
+    TurnError,
 };
 use crate::protocol::{TurnOptions, Usage};
 
@@ -126,9 +127,14 @@ impl Host {
             }
             CommandKind::Answer { question, answer } => self.answer(&question, &answer),
             CommandKind::Interrupt | CommandKind::Detach => Ok(()),
-            CommandKind::Steer { .. } | CommandKind::Clear => {
-                Err(TurnError::new(ErrorKind::Conflict, "the scripted agent cannot do that"))
+            CommandKind::Clear => {
+                let thread = ThreadId::generate();
+                self.request.origin = ThreadOrigin::New(thread.clone());
+                self.turns = 0;
+                self.outbox.push_back(DriverEvent::Cleared { thread });
+                Ok(())
             }
+            CommandKind::Steer { .. } => Err(TurnError::new(ErrorKind::Conflict, "the scripted agent cannot do that")),
         };
         self.outbox.push_back(DriverEvent::Acked { command: command.id, result });
         if interrupt && self.turn.as_ref().is_some_and(|turn| !turn.deaf) {

@@ -6,7 +6,7 @@ use super::Actor;
 use crate::driver::{Command, CommandKind, OpenRequest};
 use crate::protocol::{ErrorKind, Event, EventKind, InterruptCause, Logged, ThreadId, TurnEnding, TurnError, TurnId};
 use crate::session::machine::{Effect, Input};
-use crate::session::outbox::{Need, Out};
+use crate::session::outbox::{Need, Out, Start};
 use crate::session::recall;
 use crate::session::registry::{Accepted, Status, Submitted};
 use crate::session::submission::{Reply, Submitter, Waiting};
@@ -75,6 +75,11 @@ impl Actor {
                 let mut need = Need::Nothing;
                 if let CommandKind::StartTurn { turn, .. } = &command.kind {
                     self.writes.now(Write::Given(*turn));
+                    if self.outbox.begins(*turn) {
+                        // Behind the write, so that the disk and the agent work at the same time.
+                        self.begins = Some(command);
+                        return;
+                    }
                     need = Need::Batch;
                 }
                 self.outbox.push(need, Out::Command { attachment: self.attachments, command });
@@ -103,7 +108,7 @@ impl Actor {
 
     pub(super) fn put_out(&mut self, out: Out) {
         match out {
-            Out::Accepted { turn, submitter, said, is_provisional } => {
+            Out::Accepted { turn, submitter, said, is_provisional, start: _ } => {
                 self.accepted(*turn, submitter, said, is_provisional);
             }
             Out::Event { logged, is_unread } => {
@@ -129,7 +134,7 @@ impl Actor {
         }
     }
 
-    fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command) {
         let Some(attachment) = &self.attachment else { return };
         let detach = command.kind == CommandKind::Detach;
         if command.kind == CommandKind::Interrupt {
@@ -166,7 +171,7 @@ impl Actor {
     fn log(&mut self, turn: TurnId, kind: EventKind) {
         self.seq += 1;
         let is_ending = matches!(kind, EventKind::Ended(_));
-        let is_unread = is_ending && !self.readers.has_any(turn);
+        let is_unread = is_ending && !self.readers.has_any(turn) && !self.outbox.has_begun(turn);
         let logged = Logged::now(Event { seq: self.seq, turn, kind });
         if is_unread {
             self.writes.now(Write::Unread(turn));
@@ -196,16 +201,21 @@ impl Actor {
         let Waiting { backend, input, tags, name, rerun, submitter, .. } = waiting;
         if let Submitter::Restored { turn, .. } = &submitter {
             let turn = Box::new(TurnRecord { thread, ..(**turn).clone() });
-            return self.outbox.push(Need::Nothing, Out::Accepted { turn, submitter, said: None, is_provisional });
+            let start = Start::Kept;
+            return self
+                .outbox
+                .push(Need::Nothing, Out::Accepted { turn, submitter, said: None, is_provisional, start });
         }
+        let is_fleeting = name.is_none() && rerun.is_none() && matches!(submitter, Submitter::Reads(_));
+        let start = if is_fleeting { Start::Soon } else { Start::Kept };
         let key = &self.machine.record().key;
         self.seq += 1;
         let record = TurnRecord { tags, ..TurnRecord::accepted(turn, key.clone(), backend, thread, self.seq) };
         let said = Logged::now(Event { seq: self.seq, turn, kind: EventKind::UserText(input) });
         self.writes.now(Write::Accepted(Box::new(AcceptedTurn { turn: record.clone(), name, rerun })));
         self.writes.event(&said);
-        self.outbox
-            .push(Need::Batch, Out::Accepted { turn: Box::new(record), submitter, said: Some(said), is_provisional });
+        let (turn, said) = (Box::new(record), Some(said));
+        self.outbox.push(Need::Batch, Out::Accepted { turn, submitter, said, is_provisional, start });
     }
 
     fn accepted(&mut self, record: TurnRecord, submitter: Submitter, said: Option<Arc<Logged>>, is_provisional: bool) {

@@ -21,15 +21,21 @@ impl Machine {
                 if self.steer_acked(command, result.clone()) {
                     return;
                 }
+                if matches!(&self.state, State::Clearing { command: clear, .. } if *clear == command) {
+                    return if result.is_err() {
+                        self.stop(now)
+                    };
+                }
                 if let (State::Active(active) | State::Interrupting { active, .. }, Err(error)) = (&self.state, result)
                     && active.command == command
                 {
-                    let turn = active.turn;
+                    let (turn, clears) = (active.turn, active.clears);
                     self.over();
                     self.end(turn, TurnEnding::Failed(error));
-                    self.idle(now);
+                    self.rest(now, clears);
                 }
             }
+            DriverEvent::Cleared { thread } => self.cleared(now, thread),
             DriverEvent::Began { thread } => self.began(now, thread),
             DriverEvent::Step(kind) => match &mut self.state {
                 State::Active(active) => {
@@ -85,12 +91,12 @@ impl Machine {
     }
 
     fn turn_ended(&mut self, now: Instant, ending: TurnEnding) {
-        let (turn, ending) = match &self.state {
-            State::Active(active) => (active.turn, ending),
+        let (turn, clears, ending) = match &self.state {
+            State::Active(active) => (active.turn, active.clears, ending),
             // What was finished before the interrupt came through is finished, if its reader has all of it.
             State::Interrupting { active, ending: wanted, dropped, .. } => match ending {
-                TurnEnding::Completed { .. } if !dropped => (active.turn, ending),
-                _ => (active.turn, wanted.clone()),
+                TurnEnding::Completed { .. } if !dropped => (active.turn, active.clears, ending),
+                _ => (active.turn, active.clears, wanted.clone()),
             },
             _ => return,
         };
@@ -99,7 +105,7 @@ impl Machine {
         self.record.answered = true;
         self.keep_thread();
         self.end(turn, ending);
-        self.idle(now);
+        self.rest(now, clears);
     }
 
     pub(super) fn detached(&mut self, now: Instant, end: DriverEnd) {
@@ -126,7 +132,7 @@ impl Machine {
             },
             State::Active(active) => self.lost(&active, TurnEnding::Failed(error)),
             State::Interrupting { active, ending, .. } => self.lost(&active, ending),
-            State::Idle { .. } | State::Stopping { .. } => {}
+            State::Idle { .. } | State::Clearing { .. } | State::Stopping { .. } => {}
             other => {
                 self.state = other;
                 return;
@@ -144,6 +150,9 @@ impl Machine {
             self.keep_thread();
         }
         self.end(active.turn, ending);
+        if active.clears {
+            self.forget_context();
+        }
     }
 
     /// From here on the agent has something that can be resumed.

@@ -25,7 +25,7 @@ impl Machine {
         let mut boundary = self.record.boundary;
         let mut beginning = None;
         for waiting in &self.queue {
-            if crosses(boundary, waiting) {
+            if crosses(boundary, waiting) || moves(waiting) {
                 beginning = Some(waiting);
             }
             boundary = waiting.request.boundary.or(boundary);
@@ -36,7 +36,7 @@ impl Machine {
         {
             return Err(Denial::EarlierConversation { known });
         }
-        if crosses(boundary, job) {
+        if crosses(boundary, job) || moves(job) {
             return Ok(None);
         }
         Ok(match beginning {
@@ -55,22 +55,27 @@ impl Machine {
     pub(super) fn enter(&mut self) -> bool {
         while let Some(mut job) = self.queue.pop_front() {
             let crosses = crosses(self.record.boundary, &job);
+            let moves = moves(&job);
             let renews = std::mem::take(&mut job.request.renew) && self.record.thread.is_some();
             // It was looked at when it came in; what was to begin a conversation before it may have been stopped since.
-            if !crosses && let Some(denial) = self.recorded().refuse(&job) {
+            if !crosses
+                && !moves
+                && let Some(denial) = self.recorded().refuse(&job)
+            {
                 self.end(job.turn, TurnEnding::Failed(TurnError::new(ErrorKind::Conflict, denial.to_string())));
                 continue;
             }
             if crosses || renews {
                 self.record.begin_anew();
                 self.anew = None;
-                if crosses {
-                    self.bind(&job);
-                }
                 if let Some(attached) = &mut self.attached {
-                    // Its process is on its way out; what comes in meanwhile belongs to the next one.
+                    // That is over; what comes in meanwhile belongs to the next one.
                     attached.thread = self.planned.clone();
                 }
+                self.out.push(Effect::Save);
+            }
+            if crosses || moves {
+                self.bind(&job);
                 self.out.push(Effect::Save);
             }
             if job.request.boundary.is_some() && job.request.boundary != self.record.boundary {
@@ -95,7 +100,9 @@ impl Machine {
 
     /// Whether the session's thread, driver and directory are settled: it has a thread, or is about to.
     pub(super) fn bound(&self) -> bool {
-        self.record.thread.is_some() || self.attached.is_some() || !self.queue.is_empty()
+        // A process whose context was cleared binds nobody: it is ended where it does not suit.
+        let is_held = self.attached.as_ref().is_some_and(|attached| !attached.cleared) || self.active().is_some();
+        self.record.thread.is_some() || is_held || !self.queue.is_empty()
     }
 
     /// The thread that a turn at the front finds.
@@ -129,11 +136,16 @@ impl Settled<'_> {
 }
 
 /// Whether the job's conversation is another one than that of the boundary. Callers that do not count have one only.
-fn crosses(boundary: Option<u64>, job: &Job) -> bool {
+pub(super) fn crosses(boundary: Option<u64>, job: &Job) -> bool {
     match (boundary, job.request.boundary) {
         (Some(known), Some(wanted)) => wanted < known || (wanted > known && !job.request.keeps_thread),
         _ => false,
     }
+}
+
+/// Whether the job is a call for which nothing counts that was there before: it runs where it wants to, and over what.
+fn moves(job: &Job) -> bool {
+    job.request.renew && job.request.call.is_some()
 }
 
 /// Whether nothing came before the job in its caller's conversation. One that begins with a lower count is a new one, for

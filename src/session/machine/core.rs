@@ -1,6 +1,7 @@
 //! States and transitions.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,10 @@ pub(super) enum State {
     Idle {
         since: Instant,
     },
+    Clearing {
+        since: Instant,
+        command: CommandId,
+    },
     Active(Active),
     /// `dropped`: something that the agent said since was not shown.
     Interrupting {
@@ -94,14 +99,21 @@ pub(super) struct Active {
     pub(super) reader_gone: Option<Instant>,
     /// Its client may come back.
     pub(super) lingers: bool,
+    /// Its context goes when it has ended.
+    pub(super) clears: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Attached {
     pub(super) spec: Arc<BackendSpec>,
     pub(super) driver: DriverRef,
+    pub(super) directory: PathBuf,
     pub(super) options: TurnOptions,
+    /// The system prompt that the process was started with. What was said since is gone with the context.
+    pub(super) prompt: Option<String>,
     pub(super) thread: ThreadId,
+    /// The context was cleared, and no turn was given to it since.
+    pub(super) cleared: bool,
 }
 
 impl Machine {
@@ -230,6 +242,7 @@ impl Machine {
             State::Waiting { .. } => "waiting",
             State::Starting { .. } => "starting",
             State::Idle { .. } => "idle",
+            State::Clearing { .. } => "clearing",
             State::Active(_) => "active",
             State::Interrupting { .. } => "interrupting",
             State::Stopping { .. } => "stopping",
@@ -239,17 +252,11 @@ impl Machine {
 
     /// The thread that the next turn will belong to, as far as is known.
     pub fn thread(&self) -> &ThreadId {
-        if self.after == Some(After::Reset) || self.queue.iter().any(|job| job.request.renew) {
+        if self.after == Some(After::Reset) || self.queue.iter().any(|job| job.request.renew) || self.context_goes() {
             // What is there now goes before that turn begins.
             return &self.planned;
         }
         self.resumable().or(self.attached.as_ref().map(|a| &a.thread)).unwrap_or(&self.planned)
-    }
-
-    /// The agent has no turn any more.
-    pub(super) fn idle(&mut self, now: Instant) {
-        self.state = State::Idle { since: now };
-        self.settle(now);
     }
 
     /// How long an idle process of this session is kept.

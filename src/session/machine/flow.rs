@@ -1,11 +1,14 @@
 //! From a turn that waits to a turn that the agent has.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::core::{Active, Attached, State};
-use super::{DriverRef, Effect, Job, Machine};
+use super::{After, DriverRef, Effect, Job, Machine};
 use crate::driver::{CommandKind, OpenRequest, Plan, RawWanted, TurnInput};
-use crate::protocol::{BackendSpec, ErrorKind, ThreadId, ThreadOrigin, TurnEnding, TurnError, TurnOptions, WaitReason};
+use crate::protocol::{
+    BackendSpec, ErrorKind, Overrides, ThreadId, ThreadOrigin, TurnEnding, TurnError, TurnOptions, WaitReason,
+};
 use crate::session::preface;
 
 /// Failed starts in a row before the next one is put off.
@@ -27,6 +30,7 @@ impl Machine {
                 self.state = State::Backoff { until: now + wait };
             }
             State::NotLoaded => self.wait_for_place(now),
+            State::Idle { .. } if self.after == Some(After::Reset) => self.reset_idle(now),
             State::Idle { .. } if self.after.is_some() => self.stop(now),
             State::Idle { .. } if self.queue.is_empty() => self.out.push(Effect::MarkIdle(true)),
             State::Idle { .. } => self.begin(now),
@@ -60,8 +64,11 @@ impl Machine {
         self.attached = Some(Attached {
             spec: spec.clone(),
             driver: DriverRef(driver.clone()),
+            directory: self.record.directory.clone(),
             options: options.clone(),
+            prompt: options.system_prompt.clone(),
             thread: origin.thread().clone(),
+            cleared: false,
         });
         let request = OpenRequest {
             origin,
@@ -80,16 +87,11 @@ impl Machine {
     fn begin(&mut self, now: Instant) {
         self.out.push(Effect::MarkIdle(false));
         if self.enter() {
-            return self.stop(now);
+            return self.renew(now);
         }
         let (Some(job), Some(attached)) = (self.queue.front(), &self.attached) else { return self.settle(now) };
         let wanted = self.wanted(job);
-        let plan = if same_process(&attached.spec, &job.spec) {
-            job.driver.plan(&attached.options, &wanted)
-        } else {
-            Plan::Restart
-        };
-        match plan {
+        match self.plan(attached, job, &wanted, &self.record.directory) {
             Plan::Live => {}
             Plan::Restart => return self.stop(now),
             Plan::Unsupported(reason) => {
@@ -106,6 +108,7 @@ impl Machine {
         let (story, loss) = self.story(job);
         let Some(job) = self.queue.pop_front() else { return };
         let (turn, reader_gone, lingers) = (job.turn, job.reader_gone, job.request.lingers);
+        let clears = job.request.call.as_ref().is_some_and(|call| !call.keep);
         let mut input = TurnInput { preface: Vec::from_iter(story), text: job.request.input };
         if let Some(attached) = &mut self.attached {
             if let Some(new) = &wanted.system_prompt
@@ -116,20 +119,33 @@ impl Machine {
             self.record.instructions.clone_from(&wanted.system_prompt);
             attached.options = wanted.clone();
             attached.spec = job.spec;
+            attached.cleared = false;
         }
         if self.record.first_turn.is_none() {
             self.record.first_turn = Some(turn);
             self.out.push(Effect::Save);
         }
         let command = self.command(CommandKind::StartTurn { turn, input, options: wanted });
-        self.state = State::Active(Active { turn, command, begun: false, since: now, last: now, reader_gone, lingers });
+        let active = Active { turn, command, begun: false, since: now, last: now, reader_gone, lingers, clears };
+        self.state = State::Active(active);
         if let Some(loss) = loss {
             self.emit(turn, loss);
         }
     }
 
+    /// What it takes to give the process there is to this turn, which is to run in the directory.
+    pub(super) fn plan(&self, attached: &Attached, job: &Job, wanted: &TurnOptions, directory: &Path) -> Plan {
+        let is_there = attached.driver.0.name() == job.driver.name()
+            && attached.directory == directory
+            && same_process(&attached.spec, &job.spec);
+        // Where nothing was said yet nothing needs to be said anew: the process is to have these instructions from the start.
+        let is_told = !attached.cleared || attached.prompt == wanted.system_prompt;
+        let is_its_thread = self.resumable().is_none_or(|thread| *thread == attached.thread);
+        if is_there && is_told && is_its_thread { job.driver.plan(&attached.options, wanted) } else { Plan::Restart }
+    }
+
     /// What the turn wants in force. Instructions that a caller leaves out stay as they were.
-    fn wanted(&self, job: &Job) -> TurnOptions {
+    pub(super) fn wanted(&self, job: &Job) -> TurnOptions {
         let said = job.request.instructions.as_deref();
         let system_prompt = preface::instructions(job.spec.system_prompt.as_deref(), said);
         let options = TurnOptions {
@@ -141,7 +157,11 @@ impl Machine {
             },
             permission: job.spec.permission,
         };
-        self.record.overrides.over(&job.spec, options)
+        match &job.request.call {
+            // What others chose for the session is not the caller's.
+            Some(call) => Overrides { model: call.model.clone(), permission: None }.over(&job.spec, options),
+            None => self.record.overrides.over(&job.spec, options),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{After, Denial, Effect, Job, Machine};
 use crate::protocol::{EventKind, ThreadId, WaitReason};
 
 impl Machine {
-    pub(super) fn submit(&mut self, now: Instant, job: Job) {
+    pub(super) fn submit(&mut self, now: Instant, mut job: Job) {
         let turn = job.turn;
         let thread = match self.admit(&job) {
             Ok(thread) => thread,
@@ -20,10 +20,12 @@ impl Machine {
             self.bind(&job);
         }
         self.record.backend = job.spec.id.clone();
-        self.record.unnamed &= job.request.unnamed;
+        // Which of the sessions that serve calls is to be there for long may change with each call.
+        self.record.unnamed = job.request.unnamed && (self.record.unnamed || job.request.call.is_some());
         self.end_lingering(now);
         self.out.push(Effect::Save);
-        let is_provisional = self.is_provisional(&thread);
+        let is_provisional = self.is_provisional(&thread) || self.is_clearing_for(&job);
+        job.promised = !is_provisional;
         self.out.push(Effect::Accept { turn, thread, is_provisional });
         self.queue.push_back(job);
         #[cfg(feature = "broken")]
@@ -43,11 +45,12 @@ impl Machine {
             return Err(Denial::QueueFull { queue_max: self.policy.queue_max });
         }
         let Some(settled) = self.settled_for(job)? else {
-            return Ok(job.request.thread.clone().unwrap_or_else(|| self.planned.clone()));
+            let cleared = self.cleared_for(job).unwrap_or(&self.planned);
+            return Ok(job.request.thread.as_ref().unwrap_or(cleared).clone());
         };
         match settled.refuse(job) {
             Some(denial) => Err(denial),
-            None if job.request.renew => Ok(self.planned.clone()),
+            None if job.request.renew && self.has_context() => Ok(self.planned.clone()),
             None => Ok(settled.thread.clone()),
         }
     }

@@ -21,6 +21,9 @@
 //! * A turn that was given to an agent is never given to one again.
 //! * A question is answered once, and only the running turn has any; a steer is told once what became of it.
 //! * No turn runs without its session's thread in silence: what a new one is told instead is an event (`lost.rs`).
+//! * No thread but a new one is given to a turn that is to find a clean context, and none twice in which a call was
+//!   answered that keeps nothing. A process gets a new one by `Clearing`, from `Idle` or right behind a turn, where its
+//!   driver can do that; it is ended where not, or when it does not do it (`clear.rs`).
 //! * A thread belongs to one conversation of the caller's: a turn with another `boundary` begins a new one, in its turn.
 //! * A place is asked for before a process is opened, and given back once, after it is gone.
 
@@ -28,6 +31,7 @@ mod acting;
 mod agent;
 mod asking;
 mod boundary;
+mod clear;
 mod core;
 mod flow;
 mod intake;

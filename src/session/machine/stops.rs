@@ -86,6 +86,7 @@ impl Machine {
             State::Active(_) if after != After::Shutdown => self.interrupt(now, None, TurnEnding::Interrupted(running)),
             State::Recalling { .. } | State::Waiting { .. } | State::Backoff { .. } => self.unwait(now),
             State::Starting { .. } => self.stop(now),
+            State::Clearing { .. } if self.after != Some(After::Reset) => self.stop(now),
             State::Closed => self.out.push(Effect::Finished),
             _ => self.settle(now),
         }
@@ -109,14 +110,7 @@ impl Machine {
     pub(super) fn finished(&mut self, now: Instant) {
         let Some(after) = self.after.take() else { return };
         match after {
-            After::Reset => {
-                self.record.reset();
-                self.anew = None;
-                self.failures = 0;
-                self.out.push(Effect::Save);
-                self.out.push(Effect::Finished);
-                self.settle(now);
-            }
+            After::Reset => self.was_reset(now),
             After::Seal | After::Close | After::Shutdown | After::ShutdownNow => {
                 self.record.closed |= after == After::Seal;
                 self.state = State::Closed;

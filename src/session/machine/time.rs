@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::clear::CLEAR_MAX;
 use super::core::{Active, State};
 use super::lost::RECALL_MAX;
 use super::{Effect, Job, Machine, Policy};
@@ -34,6 +35,7 @@ impl Machine {
             State::Waiting { since } => Some(*since + limits.capacity),
             State::Starting { since } => Some(*since + limits.ready),
             State::Idle { since } => Some(*since + self.idle_timeout()),
+            State::Clearing { since, .. } => Some(*since + CLEAR_MAX),
             State::Interrupting { since, .. } => Some(*since + limits.interrupt),
             State::Stopping { since } => Some(*since + self.stop_limit()),
             State::Active(active) => [
@@ -94,7 +96,8 @@ impl Machine {
                 }
                 self.stop(now);
             }
-            State::Idle { .. } => self.stop(now),
+            // One that does not clear its context is of no more use than one that nobody used for long.
+            State::Idle { .. } | State::Clearing { .. } => self.stop(now),
             State::Active(active) => {
                 let ending = self.overdue(active, now);
                 self.interrupt(now, None, ending);

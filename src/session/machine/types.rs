@@ -51,13 +51,25 @@ pub struct Job {
     pub steers: bool,
     /// It runs whether or not anybody reads it.
     pub detached: bool,
+    /// Whoever submitted it was told the thread that the session has planned, and not that it may become another.
+    pub promised: bool,
 }
 
 impl Job {
     /// A turn that somebody reads.
     pub fn new(request: TurnRequest, spec: Arc<BackendSpec>, driver: Arc<dyn Driver>, directory: PathBuf) -> Self {
         let turn = TurnId::generate();
-        Self { turn, request, spec, driver, directory, reader_gone: None, steers: false, detached: false }
+        Self {
+            turn,
+            request,
+            spec,
+            driver,
+            directory,
+            reader_gone: None,
+            steers: false,
+            detached: false,
+            promised: false,
+        }
     }
 
     /// Whether it runs after a restart, should the daemon go down before its time has come. Who reads any other is told, and

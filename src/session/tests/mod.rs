@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use super::{Accepted, Capacity, Denial, EventReader, Interrupted, Job, Policy, Registry, RegistryConfig, SessionView};
 use crate::driver::scripted::Scripted;
-use crate::protocol::{BackendId, BackendSpec, Event, EventKind, InterruptCause, Limits, LostThread};
+use crate::protocol::{BackendId, BackendSpec, Event, EventKind, Idempotency, InterruptCause, Limits, LostThread};
 use crate::protocol::{SessionKey, TenantId, Tenants, TurnEnding, TurnId, TurnRequest, WaitReason};
 use crate::store::{EventStore, MemoryStore};
 
@@ -70,6 +70,12 @@ impl World {
 
     async fn try_submit(&self, chat: &str, input: &str) -> Result<Accepted, Denial> {
         within("an answer to a submission", self.registry.submit(&key(chat), self.job(input))).await
+    }
+
+    /// A turn that its client can ask for again.
+    async fn try_named(&self, chat: &str, name: &str, input: &str) -> Result<Accepted, Denial> {
+        let job = named(self, name, 0, input);
+        within("an answer to a submission", self.registry.submit(&key(chat), job)).await
     }
 
     async fn submit(&self, chat: &str, input: &str) -> Accepted {
@@ -165,4 +171,10 @@ fn text(ending: &TurnEnding) -> String {
         TurnEnding::Completed { text, .. } => text.clone(),
         other => panic!("{other:?}"),
     }
+}
+
+fn named(world: &World, name: &str, digest: u64, input: &str) -> Job {
+    let mut job = world.job(input);
+    job.request.idempotency = Some(Idempotency { key: name.into(), digest });
+    job
 }

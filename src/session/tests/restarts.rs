@@ -2,7 +2,7 @@
 
 use super::faulty::FaultyStore;
 use super::*;
-use crate::protocol::{ErrorKind, Idempotency};
+use crate::protocol::ErrorKind;
 use crate::session::{Restarted, Seen};
 use crate::store::{Rerun, TurnQuery, TurnRecord, TurnStatus};
 
@@ -51,12 +51,6 @@ impl Lives {
 async fn start(world: &World, chat: &str, input: &str) -> TurnId {
     let job = Job { detached: true, ..world.job(input) };
     within("a start", world.registry.start(&key(chat), job)).await.unwrap().turn
-}
-
-fn named(world: &World, name: &str, digest: u64, input: &str) -> Job {
-    let mut job = world.job(input);
-    job.request.idempotency = Some(Idempotency { key: name.into(), digest });
-    job
 }
 
 #[tokio::test(start_paused = true)]

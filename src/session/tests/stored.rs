@@ -7,7 +7,7 @@ use crate::protocol::Logged;
 use crate::session::machine::{Input, Machine};
 use crate::session::outbox::Need;
 use crate::session::writes::Writes;
-use crate::store::{SessionRecord, StoreError};
+use crate::store::{SessionRecord, StoreError, TurnQuery};
 
 fn world() -> (World, Arc<FaultyStore>) {
     let store = FaultyStore::over(Arc::new(MemoryStore::new(100, 1 << 20)));
@@ -26,7 +26,7 @@ async fn nobody_hears_of_a_turn_and_no_agent_gets_it_before_it_is_kept() {
     world.ask("1", "warm").await;
     let given = world.driver.turns();
     store.hold();
-    let submitted = world.try_submit("1", "hello");
+    let submitted = world.try_named("1", "name", "hello");
     tokio::pin!(submitted);
     tokio::select! {
         biased;
@@ -37,6 +37,47 @@ async fn nobody_hears_of_a_turn_and_no_agent_gets_it_before_it_is_kept() {
     store.go_on();
     assert!(text(&ending(&mut submitted.await.unwrap().reader).await).contains("hello"));
     assert_eq!(world.driver.turns(), given + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_turn_that_nobody_can_ask_for_again_nobody_hears_before_it_is_kept_but_its_agent() {
+    let (world, store) = world();
+    let mut warm = world.submit("1", "warm").await;
+    ending(&mut warm.reader).await;
+    let given = world.driver.turns();
+    store.hold();
+    let submitted = world.try_submit("1", "hello");
+    tokio::pin!(submitted);
+    tokio::select! {
+        biased;
+        _ = &mut submitted => panic!("accepted before it was kept"),
+        () = quiet() => {}
+    }
+    assert_eq!(world.driver.turns(), given + 1);
+    let newest = world.registry.turns(&TurnQuery::newest_of(&key("1"))).unwrap();
+    assert_eq!(newest[0].id, warm.turn, "there is nothing to see of it");
+    store.go_on();
+    let mut begun = submitted.await.unwrap();
+    assert!(text(&ending(&mut begun.reader).await).contains("hello"));
+    assert!(!world.registry.turn(&TenantId::local(), begun.turn).unwrap().unwrap().is_unread);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_an_agent_had_before_it_was_kept_ends_with_its_answer() {
+    let (world, store) = world();
+    world.ask("1", "warm").await;
+    store.hold();
+    let (begun, ()) = tokio::join!(world.try_submit("1", "hello"), async {
+        quiet().await;
+        store.fail("the disk is full");
+    });
+    let mut begun = begun.unwrap();
+    assert_eq!(text(&ending(&mut begun.reader).await), "hello");
+    assert!(matches!(world.try_submit("1", "more").await, Err(Denial::Store(_))));
+    store.go_on();
+    quiet().await;
+    let newest = world.registry.turns(&TurnQuery::newest_of(&key("1"))).unwrap();
+    assert_eq!((newest[0].id, newest[0].is_unread), (begun.turn, false), "it is made up for");
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,10 +123,11 @@ async fn a_turn_whose_acceptance_is_not_kept_never_was() {
     let mut running = world.submit("1", "!pause=5s done").await;
     pass(SECOND).await;
     store.hold();
-    let (behind, alone, ()) = tokio::join!(world.try_submit("1", "behind"), world.try_submit("2", "alone"), async {
-        quiet().await;
-        store.fail("the disk is full");
-    });
+    let (behind, alone, ()) =
+        tokio::join!(world.try_submit("1", "behind"), world.try_named("2", "name", "alone"), async {
+            quiet().await;
+            store.fail("the disk is full");
+        });
     let full = Denial::Store(StoreError::new("the disk is full"));
     assert_eq!((behind.unwrap_err(), alone.unwrap_err()), (full.clone(), full));
     store.go_on();
@@ -100,7 +142,7 @@ async fn a_store_that_hangs_is_given_up_after_a_while() {
     world.ask("1", "warm").await;
     store.hold();
     let begin = tokio::time::Instant::now();
-    let denial = world.try_submit("1", "hello").await.unwrap_err();
+    let denial = world.try_named("1", "name", "hello").await.unwrap_err();
     assert!(matches!(denial, Denial::Store(_)) && denial.to_string().contains("store.path"), "{denial}");
     assert!(begin.elapsed() < 11 * SECOND);
     store.go_on();
@@ -121,7 +163,7 @@ async fn a_shutdown_does_not_hang_on_a_store_that_does() {
 
 /// The session's events that can be seen.
 fn watched(world: &World, chat: &str) -> Vec<EventKind> {
-    let turns = world.registry.turns(&crate::store::TurnQuery::newest_of(&key(chat))).unwrap();
+    let turns = world.registry.turns(&TurnQuery::newest_of(&key(chat))).unwrap();
     turns.iter().filter_map(|turn| turn.ending.as_ref().map(|ending| ending.kind.clone())).collect()
 }
 

@@ -3,7 +3,7 @@
 //! Nothing in here fails because of what was written before, such as a turn of a session that is gone: a transaction that can
 //! never succeed would keep out all after it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
@@ -32,6 +32,8 @@ pub(super) struct Apply<'a> {
     sessions_max: usize,
     standing: Standing,
     runs: Runs,
+    /// Turns that an agent is given in this transaction: most are, in the one that accepts them.
+    given: HashSet<TurnId>,
     /// Turns that were looked up, with the numbers of their last events so far.
     turns: HashMap<TurnId, Option<TurnRow>>,
     /// Named sessions that gave way.
@@ -43,6 +45,8 @@ struct TurnRow {
     id: i64,
     session: i64,
     last: Option<u64>,
+    /// It was accepted as one that an agent has.
+    is_given: bool,
 }
 
 impl Standing {
@@ -57,18 +61,20 @@ impl Standing {
 impl<'a> Apply<'a> {
     /// Nothing yet, within a transaction of that connection.
     pub(super) fn new(connection: &'a Connection, sessions_max: usize, standing: Standing) -> Self {
-        let (runs, turns, lost) = (Runs::default(), HashMap::new(), Vec::new());
-        Self { connection, sessions_max, standing, runs, turns, lost }
+        let (runs, given, turns, lost) = (Runs::default(), HashSet::new(), HashMap::new(), Vec::new());
+        Self { connection, sessions_max, standing, runs, given, turns, lost }
     }
 
     /// Writes all of it; gives what holds then, and which named sessions gave way.
     pub(super) fn all(mut self, group: &[Batch]) -> Result<(Standing, Vec<SessionKey>)> {
-        for write in group.iter().flat_map(|batch| &batch.writes) {
+        let writes = || group.iter().flat_map(|batch| &batch.writes);
+        self.given.extend(writes().filter_map(given));
+        for write in writes() {
             match write {
                 Write::Session(record) => self.save(record)?,
                 Write::Forget(key) => self.forget(key)?,
                 Write::Accepted(accepted) => self.accept(accepted)?,
-                Write::Given(turn) => self.give(*turn)?,
+                Write::Given(_) => given(write).map_or(Ok(()), |turn| self.give(turn))?,
                 Write::Event(logged) => self.event(logged)?,
                 Write::Unread(turn) => {
                     let sql = "UPDATE turns SET unread = 1 WHERE turn = ?1";
@@ -166,6 +172,7 @@ impl<'a> Apply<'a> {
             tracing::warn!(turn = %turn.id, session = %turn.session, "a turn is not kept: its session is gone");
             return Ok(());
         };
+        let is_given = self.given.contains(&turn.id);
         let values = params![
             turn.id.to_string(),
             session,
@@ -179,12 +186,13 @@ impl<'a> Apply<'a> {
             turn.first_seq as i64,
             turn.last_seq.map(|seq| seq as i64),
             turn.is_unread,
+            is_given,
         ];
         if self.execute(INSERT_TURN, values)? == 0 {
             return Ok(());
         }
         let id = self.connection.last_insert_rowid();
-        self.turns.insert(turn.id, Some(TurnRow { id, session, last: None }));
+        self.turns.insert(turn.id, Some(TurnRow { id, session, last: None, is_given }));
         for (name, value) in &turn.tags {
             self.execute("INSERT INTO tags (turn, name, value) VALUES (?1, ?2, ?3)", params![id, name, value])?;
         }
@@ -192,7 +200,9 @@ impl<'a> Apply<'a> {
             let sql = "INSERT OR REPLACE INTO names (tenant, name, turn, digest) VALUES (?1, ?2, ?3, ?4)";
             self.execute(sql, params![turn.session.tenant().as_str(), name.key, id, name.digest as i64])?;
         }
-        if let Some(rerun) = rerun {
+        if let Some(rerun) = rerun
+            && !is_given
+        {
             match serde_json::to_string(&rerun.request) {
                 Ok(request) => {
                     let sql = "INSERT INTO reruns (turn, request, directory) VALUES (?1, ?2, ?3)";
@@ -206,11 +216,7 @@ impl<'a> Apply<'a> {
     }
 
     fn give(&mut self, turn: TurnId) -> Result<()> {
-        #[cfg(feature = "broken")]
-        if crate::broken::has(crate::broken::Fault::RerunLost) {
-            return Ok(());
-        }
-        let Some(TurnRow { id, .. }) = self.turn(turn)? else { return Ok(()) };
+        let Some(TurnRow { id, is_given: false, .. }) = self.turn(turn)? else { return Ok(()) };
         self.execute("UPDATE turns SET given = 1 WHERE id = ?1", [id])?;
         self.execute("DELETE FROM reruns WHERE turn = ?1", [id])?;
         Ok(())
@@ -282,7 +288,9 @@ impl<'a> Apply<'a> {
             return Ok(*row);
         }
         let mut statement = self.connection.prepare_cached("SELECT id, session FROM turns WHERE turn = ?1")?;
-        let read = |row: &rusqlite::Row<'_>| Ok(TurnRow { id: row.get(0)?, session: row.get(1)?, last: None });
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(TurnRow { id: row.get(0)?, session: row.get(1)?, last: None, is_given: false })
+        };
         let row = statement.query_row([turn.to_string()], read).optional()?;
         self.turns.insert(turn, row);
         Ok(row)
@@ -290,6 +298,18 @@ impl<'a> Apply<'a> {
 
     fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
         self.connection.prepare_cached(sql)?.execute(values)
+    }
+}
+
+/// The turn of which a write says that an agent is given it.
+fn given(write: &Write) -> Option<TurnId> {
+    #[cfg(feature = "broken")]
+    if crate::broken::has(crate::broken::Fault::RerunLost) {
+        return None;
+    }
+    match write {
+        Write::Given(turn) => Some(*turn),
+        _ => None,
     }
 }
 
@@ -307,7 +327,7 @@ const UPDATE_SESSION: &str = "UPDATE sessions SET backend = ?4, driver = ?5, thr
 // A turn is accepted once, and a number is given once; should that not be so, the first stays and nothing fails.
 const INSERT_TURN: &str =
     "INSERT OR IGNORE INTO turns (turn, session, tenant, backend, status, thread, accepted_at, started_at,
-    ended_at, first_seq, last_seq, unread, given) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0)";
+    ended_at, first_seq, last_seq, unread, given) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 const INSERT_EVENT: &str = "INSERT OR IGNORE INTO events (session, seq, turn, at, kind, text, data, pieces)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";

@@ -132,7 +132,7 @@ pub(in crate::store) fn all_of(tenant: TenantId) -> TurnQuery {
 
 /// A request with something in most of its fields.
 pub(in crate::store) fn request() -> TurnRequest {
-    use crate::protocol::{HistoryMessage, Retry, Role};
+    use crate::protocol::{Call, HistoryMessage, Retry, Role};
     TurnRequest {
         backend: BackendId::new("claude"),
         workspace: Some(PathBuf::from("/work/here")),
@@ -145,6 +145,7 @@ pub(in crate::store) fn request() -> TurnRequest {
         lingers: true,
         idempotency: Some(Idempotency { key: "name".to_owned(), digest: u64::MAX }),
         renew: false,
+        call: Some(Call { model: Some("opus".to_owned()), keep: true }),
         boundary: Some(u64::MAX),
         keeps_thread: true,
         tags: [("a".to_owned(), "b".to_owned())].into(),

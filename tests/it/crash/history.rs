@@ -175,6 +175,13 @@ impl Event {
     }
 }
 
+impl History {
+    /// Whether that life ended by SIGKILL.
+    pub(super) fn was_killed(&self, life: Life) -> bool {
+        self.downs.get(life as usize - 1).is_some_and(|down| down.is_kill)
+    }
+}
+
 impl Asked {
     /// Whether it runs after a restart if it has not begun before.
     pub(super) fn reruns(&self) -> bool {

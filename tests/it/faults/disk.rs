@@ -64,14 +64,18 @@ async fn without_room_turns_that_run_end_none_is_taken_and_all_goes_on_by_itself
 #[tokio::test]
 async fn while_another_program_locks_the_store_nothing_is_taken() {
     let daemon = Daemon::stand_in().start().await;
-    let session = daemon.client.session("a::1");
+    let (session, warm) = (daemon.client.session("a::1"), daemon.client.session("a::2"));
     session.ask("one").await;
+    warm.ask("one").await;
     let other = rusqlite::Connection::open(store(&daemon)).expect("the store can be read by its owner");
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    assert!(warm.ask("two").await.text().contains("two"), "its agent had it before the store knew of the lock");
     is_refused(&session, "another program").await;
     other.execute_batch("ROLLBACK").expect("no lock");
     daemon.logged(AGAIN, 1).await;
     assert!(session.ask("two").await.text().contains("two"));
+    let turns = daemon.client.get("/v1/sessions/a::2/turns").await.json();
+    assert_eq!(turns["data"].as_array().expect("turns").len(), 2, "it was made up for: {turns}");
 }
 
 #[tokio::test]

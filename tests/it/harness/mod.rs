@@ -2,6 +2,7 @@
 
 mod agents;
 mod client;
+mod command;
 mod contract;
 mod daemon;
 mod gate;
@@ -15,6 +16,7 @@ mod watch;
 
 pub(crate) use agents::{Claude, stand_in};
 pub(crate) use client::{Client, Reply, Stream, ask, content};
+pub(crate) use command::Turnmux;
 pub(crate) use daemon::{Daemon, DaemonBuilder, channel_memory};
 pub(crate) use gate::Gate;
 pub(crate) use openclaw::Recorded;

@@ -213,8 +213,13 @@ async fn a_turn_sees_of_its_session_what_it_asks_for() {
     assert_eq!(fresh.text(), "You said: apart [turn 1]");
     assert_ne!(fresh.header("x-turnmux-session"), Some("a::b"));
     assert_eq!(session.ask("three").await.text(), "You said: three [turn 3]", "as if nothing had been");
-    assert_eq!(isolated("clean").ask("four").await.text(), "You said: four [turn 1]");
-    assert_eq!(session.ask("five").await.text(), "You said: five [turn 2]", "the session goes on from there");
+    let process = daemon.agent("a::b").await;
+    let clean = isolated("clean").ask("four").await;
+    assert_eq!(clean.text(), "You said: four [turn 1]");
+    let five = session.ask("five").await;
+    assert_eq!(five.text(), "You said: five [turn 2]", "the session goes on from there");
+    assert_eq!(clean.header("x-turnmux-thread"), five.header("x-turnmux-thread"), "in the thread that was named");
+    assert_eq!(daemon.agent("a::b").await, process, "which is the same process's");
     assert_eq!(daemon.session("a::b").await.unwrap()["generation"], 1);
     isolated("none").ask("x").await.refused(400, "invalid_isolation");
     let named = isolated("clean").with("x-turnmux-thread", &uuid::Uuid::new_v4().to_string());

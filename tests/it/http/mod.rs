@@ -3,6 +3,7 @@
 mod abort;
 mod acting;
 mod bodies;
+mod calls;
 mod conversations;
 mod door;
 mod events;

@@ -10,6 +10,7 @@
 //! | `literal` | client text stays text |
 //! | `openclaw` | OpenClaw's recorded requests, one after the other |
 //! | `history` | what is told of a turn when it is over |
+//! | `calls` | nothing of one call is in the next, though the process is the same |
 //! | `permissions` | what an agent may do unasked, and what it is told otherwise |
 //! | `interrupts` | a turn is stopped, its process is not |
 //! | `options` | models, instructions, histories, large prompts |
@@ -59,6 +60,7 @@ macro_rules! tests_of {
 
 mod acting;
 mod answers;
+mod calls;
 mod capacity;
 mod dialogs;
 mod events;

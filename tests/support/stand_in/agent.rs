@@ -153,7 +153,12 @@ impl Agent {
         let (Some(first), Some(last)) = (inputs.first(), inputs.last()) else {
             return Ok(Left::Exit(1));
         };
-        if last.typed && matches!(last.text().trim(), "/clear" | "/cost") {
+        let is_command = match last.text().trim() {
+            "/clear" => last.typed && !self.settings.has(Fault::IgnoreClear),
+            "/cost" => last.typed,
+            _ => false,
+        };
+        if is_command {
             return self.command(last.text().trim(), began);
         }
         if let Some(late) = self.late.take() {

@@ -36,6 +36,7 @@
 //! | `ignore-eof` | lives on when stdin ends, for ten minutes |
 //! | `ignore-term` | SIGTERM does nothing |
 //! | `ignore-interrupt` | interrupts are neither answered nor obeyed |
+//! | `ignore-clear` | `/clear` is a text like any other |
 //!
 //! Faults of one turn are directives.
 //!

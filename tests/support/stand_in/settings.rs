@@ -30,6 +30,7 @@ pub(super) enum Fault {
     IgnoreEof,
     IgnoreTerm,
     IgnoreInterrupt,
+    IgnoreClear,
 }
 
 /// `STAND_IN_FAULT` names a fault that does not exist.
@@ -80,6 +81,7 @@ impl Fault {
             "ignore-eof" => Self::IgnoreEof,
             "ignore-term" => Self::IgnoreTerm,
             "ignore-interrupt" => Self::IgnoreInterrupt,
+            "ignore-clear" => Self::IgnoreClear,
             _ => return Err(UnknownFault(word.to_owned())),
         })
     }

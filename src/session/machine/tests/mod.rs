@@ -6,6 +6,7 @@
 mod acting;
 mod asking;
 mod boundary;
+mod clear;
 mod ends;
 mod limits;
 mod lingers;
@@ -36,7 +37,8 @@ use crate::store::SessionRecord;
 const SECOND: Duration = Duration::from_secs(1);
 const LIMITS_STOP: Duration = Duration::from_secs(2 + 2 + 5 + 15);
 
-/// A driver that only plans: effort takes a restart, the model `impossible` cannot be had.
+/// A driver that only plans: effort takes a restart, the model `impossible` cannot be had, and the backend `clears` can be
+/// given a fresh context.
 struct Planner(&'static str);
 
 impl Driver for Planner {
@@ -50,6 +52,10 @@ impl Driver for Planner {
 
     fn check(&self, _: &BackendSpec, _: &Path) -> Result<(), TurnError> {
         Ok(())
+    }
+
+    fn clears(&self, backend: &BackendId) -> bool {
+        backend.as_str() == "clears"
     }
 
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {

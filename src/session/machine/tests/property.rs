@@ -10,13 +10,14 @@ use super::super::acting::{Change, Steering};
 use super::super::asking::Open;
 use super::world::{Agent, World};
 use super::*;
-use crate::protocol::{Decision, HistoryMessage, InterruptCause, Permission, Question, RequestId, Role};
+use crate::protocol::{Call, Decision, HistoryMessage, InterruptCause, Permission, Question, RequestId, Role};
 
 /// Something that happens. The numbers are choices among what is possible at that moment.
 #[derive(Debug, Clone, Copy)]
 enum Op {
     Submit { thread: u8, history: bool, backend: u8, unnamed: bool, instructions: u8, boundary: u8 },
     Start { renew: bool },
+    Call { renew: bool, keep: bool, backend: u8, instructions: u8 },
     Act(u8),
     Recalled { is_kept: bool },
     Listening(bool),
@@ -48,6 +49,9 @@ fn op() -> impl Strategy<Value = Op> {
             }
         ),
         2 => any::<bool>().prop_map(|renew| Op::Start { renew }),
+        3 => (any::<u8>(), any::<bool>(), any::<u8>(), any::<u8>()).prop_map(|(renew, keep, backend, instructions)| {
+            Op::Call { renew: renew % 4 != 0, keep, backend, instructions }
+        }),
         4 => any::<u8>().prop_map(Op::Act),
         4 => any::<u8>().prop_map(|choice| Op::Recalled { is_kept: choice % 4 != 0 }),
         2 => any::<bool>().prop_map(Op::Listening),
@@ -86,9 +90,11 @@ proptest! {
         policy in any_policy(),
         ops in proptest::collection::vec(op(), 1..80),
         alone in any::<bool>(),
+        clears in any::<bool>(),
         finish in proptest::option::of(prop_oneof![Just(After::Close), Just(After::Shutdown), Just(After::ShutdownNow)]),
     ) {
         let mut world = World::new(policy);
+        world.backend = if clears { "clears" } else { "one" };
         for op in ops {
             world.apply(op);
         }
@@ -129,6 +135,13 @@ impl World {
                 let mut job = job("x");
                 job.steers = true;
                 job.request.renew = renew;
+                self.jobs.insert(job.turn, job.clone());
+                self.feed(Input::Submit(Box::new(job)));
+            }
+            Op::Call { renew, keep, backend, instructions } => {
+                let mut job = self.job(7, false, backend, true, instructions);
+                job.request.renew = renew;
+                job.request.call = Some(Call { model: None, keep });
                 self.jobs.insert(job.turn, job.clone());
                 self.feed(Input::Submit(Box::new(job)));
             }
@@ -210,7 +223,7 @@ impl World {
             3 => |spec| spec.args = vec!["--other".into()],
             _ => |_| {},
         };
-        let mut spec = spec("one");
+        let mut spec = spec(self.backend);
         change(&mut spec);
         job.spec = Arc::new(spec);
         match backend % 16 {
@@ -260,6 +273,9 @@ impl World {
             }
             (Agent { detached: true, .. }, _) => DriverEvent::Closed(DriverEnd::Detached),
             (Agent { ready: false, .. }, _) => DriverEvent::Ready { pid: None },
+            (Agent { clearing: Some(command), .. }, 0) => DriverEvent::Acked { command: *command, result: refusal() },
+            (Agent { clearing: Some(command), .. }, 1) => DriverEvent::Acked { command: *command, result: Ok(()) },
+            (Agent { clearing: Some(_), .. }, _) => DriverEvent::Cleared { thread: ThreadId::generate() },
             (Agent { turn: None, .. }, _) => return None,
             (Agent { turn: Some((command, _)), begun: false, .. }, 0) => {
                 DriverEvent::Acked { command: *command, result: refusal() }

@@ -18,6 +18,8 @@ pub(super) struct Agent {
     pub(super) turn: Option<(CommandId, TurnId)>,
     pub(super) given: usize,
     pub(super) interrupted: bool,
+    /// It was told to forget everything, and has not said that it did.
+    pub(super) clearing: Option<CommandId>,
     pub(super) detached: bool,
 }
 
@@ -36,6 +38,10 @@ pub(super) struct World {
     pub(super) granted: bool,
     pub(super) agent: Option<Agent>,
     pub(super) threads: HashSet<ThreadId>,
+    /// Threads in which a call was answered that keeps nothing.
+    pub(super) spent: HashSet<ThreadId>,
+    /// The backend of most turns.
+    pub(super) backend: &'static str,
     /// Threads of which an agent said that it has never heard.
     pub(super) unknown: HashSet<ThreadId>,
     /// The conversation that was asked for last, and not given yet.
@@ -70,6 +76,8 @@ impl World {
             granted: false,
             agent: None,
             threads: HashSet::new(),
+            spent: HashSet::new(),
+            backend: "one",
             unknown: HashSet::new(),
             recall: None,
             unsaid: false,
@@ -90,7 +98,16 @@ impl World {
                 DriverEvent::Began { .. } => agent.begun = agent.turn.is_some(),
                 DriverEvent::TurnEnded(_) => (agent.turn, agent.begun) = (None, false),
                 DriverEvent::Acked { command, result: Err(_) } if agent.turn.is_some_and(|(id, _)| id == *command) => {
+                    // It never heard what was said.
+                    agent.given -= usize::from(!agent.begun);
                     (agent.turn, agent.begun) = (None, false);
+                }
+                DriverEvent::Cleared { thread } => {
+                    assert!(self.threads.insert(thread.clone()), "an agent names a thread once");
+                    (agent.thread, agent.new, agent.given, agent.clearing) = (thread.clone(), true, 0, None);
+                }
+                DriverEvent::Acked { command, result: Err(_) } if agent.clearing == Some(*command) => {
+                    agent.clearing = None;
                 }
                 DriverEvent::Closed(end) => {
                     if matches!(end, DriverEnd::Failed(error) if error.kind == ErrorKind::ThreadNotFound) {
@@ -229,6 +246,7 @@ impl World {
             turn: None,
             given: 0,
             interrupted: false,
+            clearing: None,
             detached: false,
         });
     }
@@ -250,6 +268,17 @@ impl World {
                     assert_eq!(self.machine.record().boundary, job.request.boundary, "and in its own conversation");
                 }
                 assert_eq!(job.driver.name(), self.machine.record().driver, "by the driver whose thread it is");
+                assert_eq!(agent.clearing, None, "nothing is given to an agent that is about to forget it");
+                assert!(
+                    !job.request.renew || (agent.new && agent.given == 0),
+                    "who wants nothing of others gets nothing"
+                );
+                assert!(!self.spent.contains(&agent.thread), "what a call said is nobody else's");
+                if job.request.call.as_ref().is_some_and(|call| !call.keep)
+                    && !agent.thread.as_str().starts_with("0000")
+                {
+                    self.spent.insert(agent.thread.clone());
+                }
                 let told = input.preface.iter().any(|block| block.contains("<conversation_so_far>"));
                 let kept = self.machine.record().thread.as_ref();
                 self.unsaid = agent.new && kept.is_some_and(|kept| *kept != agent.thread);
@@ -264,6 +293,10 @@ impl World {
             CommandKind::Interrupt => {
                 assert!(self.active.is_some(), "only a running turn can be interrupted");
                 assert!(!std::mem::replace(&mut agent.interrupted, true), "a turn is interrupted once");
+            }
+            CommandKind::Clear => {
+                assert!(self.active.is_none() && agent.turn.is_none() && agent.clearing.is_none(), "between turns");
+                agent.clearing = Some(id);
             }
             CommandKind::Detach => agent.detached = true,
             _ => assert!(self.active.is_some()),

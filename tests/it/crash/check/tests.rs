@@ -255,6 +255,16 @@ fn nothing_runs_that_was_not_accepted_and_a_steer_is_no_turn() {
         }
     };
     assert_eq!(kinds(ran(None)), only(Kind::RunUnknown));
+    let begun = |life, name| {
+        move |history: &mut History| {
+            history.marks.push(mark(35, life, true, "text four"));
+            let lost = Asked { answer: Answer::Lost, answered: None, life, ..asked(6, "four", name, None, None) };
+            history.asked.push(lost);
+        }
+    };
+    assert_eq!(kinds(begun(1, None)), BTreeSet::new(), "it was killed before it could know of it");
+    assert_eq!(kinds(begun(1, Some("name"))), only(Kind::RunUnknown), "whoever asks again would have it run twice");
+    assert_eq!(kinds(begun(2, None)), only(Kind::RunUnknown), "nothing was killed");
     assert_eq!(kinds(ran(Some(Answer::Refused("queue_full".into())))), only(Kind::RunUnknown));
     assert_eq!(kinds(ran(Some(Answer::Steered))), BTreeSet::new());
 }
