@@ -23,7 +23,7 @@
 //! * **A terminal changes none of this**: a child that has one leads a session, which is a group of its own too.
 //!
 //! Beside them, what an agent says elsewhere: a [`Fifo`] that it logs into, a [`FileWatch`] for a file that it writes; what a
-//! service manager hands over ([`inherited_listener`]); and programs that are run for what they say ([`run`](fn@run)).
+//! service manager hands over ([`inherited_listener`]); and programs that are run for what they say ([`run`]).
 //!
 //! A process of others is named by what it said of itself: an [`OtherProcess`] can be told to end.
 //!
@@ -40,6 +40,7 @@ mod find;
 mod guard;
 mod ladder;
 mod lines;
+mod oneshot;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod os;
@@ -50,7 +51,6 @@ mod other;
 mod pty;
 mod records;
 mod redact;
-mod run;
 mod spawner;
 mod supervisor;
 mod sweep;
@@ -83,10 +83,10 @@ pub use find::{FindError, find_program, is_writable};
 pub use guard::{Guard, stand as stand_guard};
 pub use ladder::{StopLadder, StopReport, StopRung};
 pub use lines::{LINE_BYTES_MAX, Line, LineError, LineReader};
+pub use oneshot::{Finished, RunError, run};
 pub use other::{OtherProcess, ProcessName, become_program};
 pub use pty::{Terminal, TerminalSize};
 pub use redact::Redactor;
-pub use run::{Finished, RunError, run};
 pub use spawner::{MARKER, SpawnRequest};
 pub use supervisor::{ShutdownReport, Supervisor, SupervisorConfig};
 pub use sweep::SweepReport;

@@ -27,6 +27,9 @@ const QUIET: [(&str, &str); 2] = [("DISABLE_AUTOUPDATER", "1"), (NO_TRAFFIC, "1"
 /// With it claude does not hear of channels.
 const NO_TRAFFIC: &str = "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC";
 
+/// A whole environment.
+type Variables = BTreeMap<OsString, OsString>;
+
 /// What was found of all of them.
 pub(super) struct Agents {
     pub(super) findings: Vec<Finding>,
@@ -58,7 +61,7 @@ struct Memory {
 }
 
 pub(super) async fn examine(config: &Config, environment: &Environment) -> Agents {
-    let mut probes: BTreeMap<(&str, BTreeMap<OsString, OsString>), (State, &BackendId)> = BTreeMap::new();
+    let mut probes: BTreeMap<(&str, Variables), (State, &BackendId)> = BTreeMap::new();
     let mut findings = Vec::new();
     let is_default = |spec: &&BackendSpec| spec.id == config.default_backend;
     let (first, others): (Vec<_>, Vec<_>) = config.backends.values().partition(is_default);
@@ -89,7 +92,7 @@ fn way(driver: &str) -> &str {
     }
 }
 
-async fn probe(spec: &BackendSpec, env: &BTreeMap<OsString, OsString>, environment: &Environment) -> Probe {
+async fn probe(spec: &BackendSpec, env: &Variables, environment: &Environment) -> Probe {
     let bad = |found: String, todo: &str| Probe { state: State::Bad, found, todo: Some(todo.to_owned()) };
     let path = env.get(OsStr::new("PATH")).map(OsString::as_os_str);
     let program = match find_program(OsStr::new(&spec.command), path, &environment.cwd) {
@@ -137,17 +140,12 @@ async fn probe(spec: &BackendSpec, env: &BTreeMap<OsString, OsString>, environme
 }
 
 /// What claude itself says of it; none where it has no such answer.
-async fn signed_in(program: &Path, env: &BTreeMap<OsString, OsString>, environment: &Environment) -> Option<SignIn> {
+async fn signed_in(program: &Path, env: &Variables, environment: &Environment) -> Option<SignIn> {
     let finished = ask(program, env, environment, &["auth", "status"]).await.ok()?;
     serde_json::from_str(&finished.stdout).ok()
 }
 
-async fn ask(
-    program: &Path,
-    env: &BTreeMap<OsString, OsString>,
-    environment: &Environment,
-    args: &[&str],
-) -> Result<Finished, RunError> {
+async fn ask(program: &Path, env: &Variables, environment: &Environment, args: &[&str]) -> Result<Finished, RunError> {
     let mut env = env.clone();
     env.extend(QUIET.map(|(name, value)| (name.into(), value.into())));
     let request = SpawnRequest {

@@ -94,9 +94,10 @@ impl Machine {
         let (mut found, mut folders) = (Vec::new(), vec![self.path("home")]);
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-                match entry.is_dir() {
-                    true => folders.push(entry),
-                    false => found.push(entry.strip_prefix(self.path("home")).expect("below").display().to_string()),
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else {
+                    found.push(entry.strip_prefix(self.path("home")).expect("below").display().to_string());
                 }
             }
         }
