@@ -13,6 +13,7 @@ mod layering;
 mod lifecycle;
 mod openapi;
 mod real;
+mod running;
 mod sdk;
 mod sidecar;
 mod smoke;
