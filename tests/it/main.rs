@@ -11,6 +11,7 @@ mod http;
 mod layering;
 mod lifecycle;
 mod openapi;
+mod openclaw;
 mod real;
 mod sdk;
 mod sidecar;

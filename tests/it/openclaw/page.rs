@@ -1,0 +1,1 @@
+//! `docs/openclaw.md`, as somebody types it.
