@@ -18,9 +18,8 @@ use super::world::OpenClaw;
 use crate::harness::within_at_most;
 
 /// OpenClaw computes for seconds before it listens, and before a session's first turn.
-const LIMIT: Duration = Duration::from_mins(3);
-/// What its clients show.
-pub(super) const TOKEN: &str = "token-of-the-gateway";
+pub(super) const LIMIT: Duration = Duration::from_mins(3);
+const TOKEN: &str = "token-of-the-gateway";
 
 /// A running gateway with one client. Dropped, it is killed.
 pub(super) struct Gateway {
@@ -108,11 +107,6 @@ impl Gateway {
             }
             self.events.push_back(frame);
         }
-    }
-
-    /// `127.0.0.1:PORT`, for its own HTTP API.
-    pub(super) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
     }
 
     /// Gives a session of OpenClaw's a message.

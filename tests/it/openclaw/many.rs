@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::proxy::Proxy;
 use super::world::{OpenClaw, daemon};
-use crate::harness::{Client, Daemon};
+use crate::harness::Daemon;
 
 /// More than OpenClaw's own claude backend keeps alive.
 const SESSIONS: usize = 17;
@@ -29,8 +29,6 @@ async fn agents_and_sessions_run_side_by_side() {
         "entries": {"main": {}, "ops": {"workspace": ops}},
     });
     openclaw.run(&["config", "set", "agents", &agents.to_string(), "--strict-json", "--merge"]).await;
-    let endpoints = r#"{"chatCompletions": {"enabled": true}}"#;
-    openclaw.run(&["config", "set", "gateway.http.endpoints", endpoints, "--strict-json"]).await;
     let mut gateway = openclaw.gateway().await;
 
     // Two agents at the same time, each in its own folder: both have begun before either may go on.
@@ -64,18 +62,14 @@ async fn agents_and_sessions_run_side_by_side() {
     let runs = daemon.stand_in_turns().iter().filter(|text| text.contains("once only")).count();
     assert_eq!(runs, 1, "the turn ran once");
 
-    // Three first requests of one new session, as a program sends them to OpenClaw's own endpoint.
-    let client = Client::of_side_door(&gateway.address()).key(super::gateway::TOKEN);
-    let ask = |n: usize| {
-        let text = format!("first {n}");
-        let body =
-            json!({"model": "openclaw/main", "user": "newcomer", "messages": [{"role": "user", "content": text}]});
-        let client = client.clone();
-        async move { client.post("/v1/chat/completions", &body).await }
-    };
-    for (n, reply) in join_all((1..=3).map(ask)).await.into_iter().enumerate() {
-        assert!(reply.text().contains("You said: "), "{n}: {reply:?}");
+    // Three first requests of one new session. OpenClaw's own endpoint would refuse two of them before it asks anybody.
+    let newcomer = daemon.client.session("main::newcomer");
+    let mut answers = Vec::new();
+    for reply in join_all([newcomer.ask("first"), newcomer.ask("first"), newcomer.ask("first")]).await {
+        answers.push(reply.text());
     }
+    answers.sort();
+    assert_eq!(answers, [1, 2, 3].map(|n| format!("You said: first [turn {n}]")));
 
     let mut runs = Vec::new();
     for n in 0..SESSIONS {
