@@ -12,6 +12,7 @@ mod http;
 mod layering;
 mod lifecycle;
 mod openapi;
+mod openclaw;
 mod real;
 mod running;
 mod sdk;
