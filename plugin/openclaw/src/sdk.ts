@@ -35,8 +35,8 @@ export interface HttpResponse {
   headers: Record<string, string>;
 }
 
-/** One model call: its stream, or the promise of one. */
-export type StreamFn = (model: unknown, context: unknown, options?: StreamOptions) => unknown;
+/** One model call: its stream, or the promise of one. What it is called with is handed on, and is OpenClaw's own affair. */
+export type StreamFn = (model: any, context: any, options?: any) => any;
 
 /** What a provider is told once for each conversation's run. */
 export interface WrapContext {
@@ -57,7 +57,7 @@ export interface TurnContext {
 export interface Provider {
   id: string;
   label: string;
-  auth: readonly never[];
+  auth: never[];
   wrapStreamFn(context: WrapContext): StreamFn | undefined;
   resolveTransportTurnState(context: TurnContext): { headers: Record<string, string> };
 }
