@@ -36,12 +36,12 @@ export class Endings {
         });
         this.#pending.set(session, told);
     }
-    /**
-     * A request of the session begins, as soon as turnmux knows of the endings before it. Never fails, for telling has its time
-     * limit. What comes back is to be called once, when the request is over.
-     */
-    async begin(session) {
-        await this.#pending.get(session);
+    /** What a request of the session has to wait for, if for anything. It never fails, and telling has its time limit. */
+    before(session) {
+        return this.#pending.get(session);
+    }
+    /** A request of the session begins. What comes back is to be called once, when it is over. */
+    begin(session) {
         this.#running.set(session, (this.#running.get(session) ?? 0) + 1);
         return () => {
             const others = (this.#running.get(session) ?? 1) - 1;

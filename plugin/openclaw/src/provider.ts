@@ -30,43 +30,51 @@ export function provider(parts: Parts): Provider {
   };
 }
 
-async function call(
+/**
+ * One call. It gives what OpenClaw's own function gives, and no promise of that where there is nothing to wait for, for not all
+ * callers take one.
+ */
+function call(
   parts: Parts,
   { agentId, workspaceDir }: WrapContext,
   inner: StreamFn,
   model: unknown,
   input: unknown,
   options: StreamOptions,
-): Promise<unknown> {
+): unknown {
   const { turnmux, names, endings, log } = parts;
   const { sessionId, signal } = options;
   turnmux.useKey(options.apiKey);
-  const chat = sessionId === undefined ? undefined : names.key(sessionId, agentId);
+  // What is asked for no agent is asked beside the conversation, whoever's id it bears.
+  const chat = sessionId === undefined || agentId === undefined ? undefined : names.key(sessionId, agentId);
   const session = agentId !== undefined && chat !== undefined ? sessionName(agentId, chat) : undefined;
-  const over = session === undefined ? undefined : await endings.begin(session);
-  const watch = signal && new AbortWatch(turnmux, signal, session, log);
-  const done = (): void => {
-    watch?.end();
-    over?.();
-  };
-  const onResponse = (response: HttpResponse, of: unknown): unknown => {
-    watch?.answered(response);
-    return options.onResponse?.(response, of);
-  };
   const headers = { ...options.headers, ...whose({ agentId, chat, workspaceDir, sessionId }) };
-  try {
-    const stream = await inner(model, input, { ...options, headers, onResponse });
-    ended(stream, done);
-    return stream;
-  } catch (error) {
-    done();
-    throw error;
-  }
+  const send = (): unknown => {
+    const over = session === undefined ? undefined : endings.begin(session);
+    const watch = signal && new AbortWatch(turnmux, signal, session, log);
+    const onResponse = (response: HttpResponse, of: unknown): unknown => {
+      watch?.answered(response);
+      return options.onResponse?.(response, of);
+    };
+    const done = (): void => {
+      watch?.end();
+      over?.();
+    };
+    try {
+      const stream: unknown = inner(model, input, { ...options, headers, onResponse });
+      void ended(stream).then(done, done);
+      return stream;
+    } catch (error) {
+      done();
+      throw error;
+    }
+  };
+  const before = session === undefined ? undefined : endings.before(session);
+  return before === undefined ? send() : before.then(send);
 }
 
-/** Calls back when the stream is over, for better or worse; at once where it is of a kind that does not tell. */
-function ended(stream: unknown, then: () => void): void {
-  const result = (stream as { result?: () => unknown } | undefined)?.result;
-  if (typeof result === "function") Promise.resolve(result.call(stream)).then(then, then);
-  else then();
+/** Settles when the stream is over, for better or worse; at once where it is of a kind that does not tell. */
+async function ended(stream: unknown): Promise<void> {
+  const result = ((await stream) as { result?: () => unknown } | undefined)?.result;
+  if (typeof result === "function") await result.call(await stream);
 }

@@ -59,6 +59,15 @@ test("what is not known has no header, and no store that fails fails a call", as
   assert.deepEqual(sent[1].options.headers, { "x-openclaw-agent-id": "ops" });
 });
 
+test("what is asked for no agent is nobody's turn, and is answered as it always was", () => {
+  const { it, sent } = rig("http://127.0.0.1:9");
+  const stream = { result: () => Promise.resolve() };
+  const streamFn = (_model, _context, options) => (sent.push({ options }), stream);
+  const call = it.wrapStreamFn({ workspaceDir: "/srv/ws", streamFn });
+  assert.equal(call({}, {}, { sessionId: ID }), stream, "no promise of it");
+  assert.deepEqual(sent[0].options.headers, { "x-openclaw-workspace": "/srv/ws", "x-openclaw-session-id": ID });
+});
+
 test("headers can be sent whatever a folder is called", async () => {
   const { sent, call } = rig("http://127.0.0.1:9", { workspaceDir: "/home/josé/日本" });
   await call({ sessionId: ID });
