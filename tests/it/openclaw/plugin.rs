@@ -72,7 +72,9 @@ impl Drop for Kept {
 
 #[tokio::test]
 async fn the_gateway_keeps_a_daemon_running() {
-    let mut daemon = daemon(Daemon::stand_in()).start().await;
+    // The gateway's PATH has no agent.
+    let builder = Daemon::stand_in().config("backends.claude-code.command = \"@SCRATCH@/bin/claude\"");
+    let mut daemon = daemon(builder).start().await;
     let openclaw = OpenClaw::in_front_of(&daemon).await;
     let config = daemon.scratch().join("turnmux.toml");
     install(&openclaw, &json!({"args": ["--config", config]})).await;
@@ -87,7 +89,7 @@ async fn the_gateway_keeps_a_daemon_running() {
     let pid = health["service"]["pid"].as_u64().unwrap_or_else(|| panic!("a process: {health}"));
     let kept = Kept(u32::try_from(pid).expect("a pid"));
     assert_eq!(health["ok"], json!(true), "{health}");
-    assert!(daemon.client.get("/health").await.json()["ok"].is_boolean(), "it is where the old one was");
+    assert_eq!(daemon.client.get("/health").await.json()["ok"], json!(true), "it is where the old one was");
     gateway.stop().await;
     gone(kept.0).await;
 }
