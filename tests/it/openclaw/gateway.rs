@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Child;
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -29,6 +30,8 @@ pub(super) struct Gateway {
     requests: u64,
     /// What came while something else was waited for.
     events: VecDeque<Value>,
+    /// What it has written so far.
+    log: watch::Receiver<String>,
 }
 
 /// A turn that the gateway has taken.
@@ -51,23 +54,27 @@ impl OpenClaw {
         command.args(args).arg(port.to_string()).env("OPENCLAW_GATEWAY_TOKEN", TOKEN).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::inherit()).spawn().expect("it starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let (writer, log) = watch::channel(String::new());
         within_at_most(LIMIT, "the gateway to be ready", async {
-            let mut said = String::new();
             while let Some(line) = lines.next_line().await.expect("its output can be read") {
-                if line.ends_with("[gateway] ready") {
+                let is_ready = line.ends_with("[gateway] ready");
+                add(&writer, &line);
+                if is_ready {
                     return;
                 }
-                said.push_str(&line);
-                said.push('\n');
             }
-            panic!("the gateway ended:\n{said}");
+            panic!("the gateway ended:\n{}", *writer.borrow());
         })
         .await;
         // It writes on, and must not wait for a reader.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                add(&writer, &line);
+            }
+        });
         let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("it listens");
         let (socket, _) = client_async(format!("ws://127.0.0.1:{port}/"), stream).await.expect("an upgrade");
-        let mut gateway = Gateway { child, port, socket, requests: 0, events: VecDeque::new() };
+        let mut gateway = Gateway { child, port, socket, requests: 0, events: VecDeque::new(), log };
         gateway.hello().await;
         gateway
     }
@@ -86,11 +93,25 @@ impl Gateway {
     }
 
     /// Ends it as its user does, and starts it again with the same port and state.
-    pub(super) async fn restart(mut self, openclaw: &OpenClaw) -> Self {
+    pub(super) async fn restart(self, openclaw: &OpenClaw) -> Self {
+        let port = self.port;
+        self.stop().await;
+        openclaw.gateway_on(port).await
+    }
+
+    /// Ends it as its user does.
+    pub(super) async fn stop(mut self) {
         let pid = self.child.id().expect("it runs");
         kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM).expect("it runs");
         within_at_most(LIMIT, "the gateway's end", self.child.wait()).await.expect("it can be waited for");
-        openclaw.gateway_on(self.port).await
+    }
+
+    /// Waits until it has written this, and gives that line.
+    pub(super) async fn logged(&self, what: &str) -> String {
+        let mut log = self.log.clone();
+        let there = log.wait_for(|log| log.contains(what));
+        let log = within_at_most(LIMIT, &format!("the gateway to write {what:?}"), there).await.expect("it writes");
+        log.lines().find(|line| line.contains(what)).unwrap_or_default().to_owned()
     }
 
     /// A request and its answer. Panics when it is refused.
@@ -157,6 +178,13 @@ impl Gateway {
             }
         }
     }
+}
+
+fn add(log: &watch::Sender<String>, line: &str) {
+    log.send_modify(|log| {
+        log.push_str(line);
+        log.push('\n');
+    });
 }
 
 /// Whether an event tells of this run, as a chat shows it.

@@ -6,12 +6,14 @@
 //! | `setup` | `scripts/setup-openclaw.sh` |
 //! | `conversation` | one conversation, through a gateway and without one; the real claude |
 //! | `many` | agents, sessions and first requests at once, and a connection that breaks |
+//! | `plugin` | `plugin/openclaw`, the plugin for it |
 //! | `page` | `docs/openclaw.md`, as somebody types it |
 
 mod conversation;
 mod gateway;
 mod many;
 mod page;
+mod plugin;
 mod proxy;
 mod setup;
 mod world;
