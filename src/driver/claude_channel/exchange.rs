@@ -220,6 +220,13 @@ impl Exchange {
         }
     }
 
+    /// A push waits for a person who has opened a menu: it is not pushed again for that.
+    pub(super) fn put_off(&mut self, now: Instant) {
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Given) {
+            turn.since = now;
+        }
+    }
+
     fn push_again(&mut self, now: Instant) {
         let Some(turn) = &mut self.turn else { return };
         turn.stage = Stage::Given;

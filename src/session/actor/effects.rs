@@ -63,7 +63,7 @@ impl Actor {
             }
             Effect::MarkIdle(idle) => self.member.mark_idle(idle),
             Effect::Open { driver, request } => {
-                let request = OpenRequest { raw: self.journal.raw(), ..request };
+                let request = OpenRequest { raw: self.journal.raw(), terminal: self.terminal.clone(), ..request };
                 self.attachment = Some(driver.0.open(request));
                 self.attachments += 1;
             }
