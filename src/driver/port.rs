@@ -218,6 +218,21 @@ pub enum DriverEvent {
         /// The steer's command.
         command: CommandId,
     },
+    /// A person has begun a turn in the agent's own terminal. If the session's turn was given and has not begun, it waits until
+    /// this one has ended.
+    TypedTurn {
+        /// Which turn the following events belong to.
+        turn: TurnId,
+        /// The agent's id of the conversation.
+        thread: ThreadId,
+        /// What was typed.
+        text: String,
+    },
+    /// The model has what a person has typed in the agent's own terminal while the turn ran.
+    TypedSteer {
+        /// What was typed.
+        text: String,
+    },
     /// A question from inside the running turn; the turn waits for its answer.
     Asked(Question),
     /// The running turn is over; the agent takes the next one.

@@ -79,7 +79,7 @@ impl Wanted {
         let query = Query::read(query, is_known, "`rows`, `cols` and `keyboard`")?;
         let side = |name: &'static str| match query.one(name)? {
             None => Ok(None),
-            Some(text) => text.parse::<u16>().ok().filter(|side| *side > 0).map(Some).ok_or_else(|| {
+            Some(text) => text.parse::<u16>().ok().filter(|side| (1..=1000).contains(side)).map(Some).ok_or_else(|| {
                 ApiError::field(name, "invalid_parameter", format!("`{name}`: expected a number from 1 to 1000"))
             }),
         };

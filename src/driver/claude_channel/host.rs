@@ -284,10 +284,11 @@ impl<'a> Host<'a> {
                 return;
             }
         };
-        if self.transcript.is_none()
-            && let Some(path) = input.transcript_path.as_deref()
+        if let Some(path) = input.transcript_path.as_deref().map(Path::new)
+            // Somebody with the keyboard may have begun another conversation.
+            && self.transcript.as_ref().is_none_or(|transcript| transcript.path != path)
         {
-            self.transcript = Transcript::open(Path::new(path));
+            self.transcript = Transcript::open(path);
         }
         if matches!(&*input.name, "Stop" | "StopFailure") {
             // What is there already need not be waited for.

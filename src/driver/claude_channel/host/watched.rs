@@ -10,13 +10,24 @@ use crate::driver::{Ask, Typed, Wish};
 use crate::process::{Terminal, TerminalSize};
 use crate::protocol::ScreenSize;
 
+/// Ctrl-Z. claude would stop its own process, and here is no shell that lets it go on.
+const SUSPEND: u8 = 0x1a;
+
 impl Host<'_> {
     /// Does what a viewer asks.
     pub(super) fn asked(&mut self, ask: Ask) {
         match self.audience.take(ask) {
             Wish::Picture(reply) => drop(reply.send(self.start.screen().picture())),
-            Wish::Type(typed) if !typed.keys.is_empty() => self.typing.push_back(typed),
-            Wish::Nothing | Wish::Type(_) => {}
+            Wish::Type(mut typed) => {
+                if typed.keys.contains(&SUSPEND) {
+                    typed.keys = typed.keys.iter().copied().filter(|key| *key != SUSPEND).collect();
+                }
+                if !typed.keys.is_empty() {
+                    self.exchange.keys(&typed.keys);
+                    self.typing.push_back(typed);
+                }
+            }
+            Wish::Nothing => {}
         }
     }
 
