@@ -7,18 +7,18 @@ use std::num::NonZeroU16;
 use crate::cli::terminal::one_line;
 use crate::protocol::ScreenSize;
 
-/// What is set up on this terminal: a screen of its own, so that the shell's is as it was afterwards.
-pub(super) const ENTER: &str = "\x1b[?1049h\x1b[m\x1b[2J";
+/// What is set up on this terminal: a screen of its own, so that the shell's is as it was afterwards, on which no line wraps.
+pub(super) const ENTER: &str = "\x1b[?1049h\x1b[?7l\x1b[m\x1b[2J";
 
 /// What is taken back, whatever the agent's screen has set: a frame, paste marks, mouse, keypad, arrows, cursor, colours.
 pub(super) const LEAVE: &str =
-    "\x1b[?2026l\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b>\x1b[?1l\x1b[0 q\x1b[?25h\x1b[m\x1b[?1049l";
+    "\x1b[?2026l\x1b[?7h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b>\x1b[?1l\x1b[0 q\x1b[?25h\x1b[m\x1b[?1049l";
 
 /// The two screens.
 pub(super) struct Screen {
     agent: vt100::Parser<()>,
-    /// What is drawn; none when this terminal is to be drawn anew.
-    drawn: Option<vt100::Screen>,
+    /// What is drawn, row by row, and the screen that it was drawn from; none when this terminal is to be drawn anew.
+    drawn: Option<(Vec<String>, vt100::Screen)>,
     size: ScreenSize,
     status: String,
     /// Modes that change what keys send are for whoever types.
@@ -55,26 +55,31 @@ impl Screen {
         let screen = self.agent.screen();
         let inner = inner(self.size);
         let mut out = String::from("\x1b[?2026h\x1b[?25l");
-        let blank = parser(ScreenSize::new(screen.size().0.get(), screen.size().1.get()));
-        let before = self.drawn.as_ref().unwrap_or(blank.screen());
-        if self.drawn.is_none() {
+        let before = self.drawn.take();
+        if before.is_none() {
             let status = one_line(&self.status, inner.cols().saturating_sub(2).into());
             // Into memory, which cannot fail; here and below.
             let _ = write!(out, "\x1b[m\x1b[2J\x1b[{};1H\x1b[7m {status} \x1b[m", self.size.rows());
         }
-        let rows = screen.rows_diff(before, 0, inner.cols()).take(inner.rows().into());
-        for (row, changes) in (1..).zip(rows).filter(|(_, changes)| !changes.is_empty()) {
-            let _: std::fmt::Result = write!(out, "\x1b[m\x1b[{row};1H{changes}");
+        let rows: Vec<String> =
+            screen.rows_formatted(0, inner.cols().min(screen.size().1.get())).take(inner.rows().into()).collect();
+        for (at, row) in rows.iter().enumerate() {
+            if before.as_ref().and_then(|(before, _)| before.get(at)) != Some(row) {
+                let _ = write!(out, "\x1b[m\x1b[{};1H\x1b[2K{row}", at + 1);
+            }
         }
         if self.types {
-            out.push_str(&screen.input_mode_diff(before));
+            match &before {
+                Some((_, before)) => out.push_str(&screen.input_mode_diff(before)),
+                None => out.push_str(&screen.input_mode_formatted()),
+            }
         }
         let (row, col) = screen.cursor_position();
         if !screen.hide_cursor() && row < inner.rows() && col < inner.cols() {
             let _ = write!(out, "\x1b[{};{}H\x1b[?25h", row + 1, col + 1);
         }
         out.push_str("\x1b[?2026l");
-        self.drawn = Some(screen.clone());
+        self.drawn = Some((rows, screen.clone()));
         out
     }
 }
@@ -102,7 +107,9 @@ mod tests {
     impl Desk {
         fn new(rows: u16, cols: u16) -> Self {
             let size = ScreenSize::new(rows, cols);
-            Self { screen: Screen::new(size, "main::a · Ctrl-\\ twice detaches".into(), true), terminal: parser(size) }
+            let mut terminal = parser(size);
+            terminal.process(ENTER.as_bytes());
+            Self { screen: Screen::new(size, "main::a · Ctrl-\\ twice detaches".into(), true), terminal }
         }
 
         fn shows(&mut self, bytes: &[u8]) -> Vec<String> {

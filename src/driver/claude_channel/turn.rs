@@ -108,6 +108,11 @@ impl Turn {
         }
     }
 
+    /// A turn that is yet to be pushed.
+    pub(super) fn waiting(id: TurnId, content: String, now: Instant) -> Self {
+        Self { pushes: 0, ..Self::given(id, content, now) }
+    }
+
     /// A turn that a person has begun.
     pub(super) fn typed(id: TurnId, now: Instant) -> Self {
         Self { stage: Stage::Running, begun: true, typed: true, ..Self::given(id, String::new(), now) }

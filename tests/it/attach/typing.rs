@@ -28,6 +28,14 @@ fn texts<'a>(events: &'a [Value], kind: &str) -> Vec<&'a str> {
     events.iter().filter(|event| event["type"] == kind).map(|event| event["text"].as_str().expect("a text")).collect()
 }
 
+/// Whether claude has taken what was typed: it shows it above its prompt, which is two rules with a line between them.
+fn has_left_the_prompt(screen: &str, text: &str) -> bool {
+    let lines: Vec<&str> = screen.lines().collect();
+    let mut rules = (0..lines.len()).filter(|at| lines[*at].starts_with("──"));
+    let prompt = rules.nth_back(1).and_then(|top| lines.get(top + 1));
+    screen.contains(text) && prompt.is_some_and(|prompt| !prompt.contains(text))
+}
+
 async fn a_typed_turn_is_a_turn_of_the_session(claude: Claude) {
     let (daemon, mut console, mut watch) = at_the_terminal(claude).await;
     let pid = daemon.agent(KEY).await;
@@ -58,8 +66,7 @@ async fn what_is_typed_while_a_turn_runs_is_not_lost(claude: Claude) {
     console.types("typed meanwhile").await;
     console.sees("typed meanwhile").await;
     console.types("\r").await;
-    // claude shows above its prompt what waits; then the prompt is empty.
-    console.sees_if("an empty prompt", |screen| screen.lines().any(|line| line.trim_end() == "❯")).await;
+    console.sees_if("it above the prompt", |screen| has_left_the_prompt(screen, "typed meanwhile")).await;
     daemon.model.release("a");
     assert_eq!(stream.rest().await.0, "two");
     let first = watch.until("turn_completed").await;
@@ -84,7 +91,7 @@ async fn what_is_typed_while_a_turn_runs_is_not_lost(claude: Claude) {
     console.types("typed in a tool").await;
     console.sees("typed in a tool").await;
     console.types("\r").await;
-    console.sees_if("an empty prompt", |screen| screen.lines().any(|line| line.trim_end() == "❯")).await;
+    console.sees_if("it above the prompt", |screen| has_left_the_prompt(screen, "typed in a tool")).await;
     let fifo = daemon.work().join("fifo");
     tokio::task::spawn_blocking(move || std::fs::write(fifo, "go\n")).await.expect("a thread").expect("a reader");
     drop(stream);
@@ -110,6 +117,7 @@ async fn turns_of_clients_wait_for_a_typed_one(claude: Claude) {
     let events = watch.until("turn_completed").await;
     assert_eq!(texts(&events, "assistant_text").concat(), "mine\nover");
     assert_eq!(asking.await.expect("an answer"), "You said: a client's word [turn 3]");
+    watch.until("turn_completed").await;
 
     // It is stopped like any other.
     console.types("\u{1b}[200~::say \"mine\\n\"\n::hold b\u{1b}[201~").await;

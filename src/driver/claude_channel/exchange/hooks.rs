@@ -67,7 +67,7 @@ impl Exchange {
     fn submitted(&mut self, now: Instant, input: &HookInput<'_>) {
         let was_busy = std::mem::replace(&mut self.busy, true);
         let prompt = input.prompt.as_deref().unwrap_or_default();
-        let Some(push) = push_of(prompt).or_else(|| self.named_in(prompt)) else {
+        let Some(push) = push_of(prompt) else {
             return self.unpushed(now, was_busy, prompt, input);
         };
         if self.is_behind(push) {

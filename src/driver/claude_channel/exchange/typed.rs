@@ -176,20 +176,13 @@ impl Exchange {
         options: TurnOptions,
     ) {
         self.options.system_prompt = options.system_prompt;
-        self.behind = Some(Turn { pushes: 0, ..Turn::given(turn, content(input), now) });
+        self.behind = Some(Turn::waiting(turn, content(input), now));
         self.ack(id, Ok(()));
     }
 
     /// Whether a push is that of the turn which waits behind a person's.
     pub(super) fn is_behind(&self, push: Uuid) -> bool {
         self.behind.as_ref().is_some_and(|behind| behind.id.uuid() == push)
-    }
-
-    /// The turn that was not begun yet, if a prompt that does not begin with a push has it in it.
-    pub(super) fn named_in(&self, prompt: &str) -> Option<Uuid> {
-        let given = self.turn.as_ref().filter(|turn| turn.stage == Stage::Given);
-        let mut waiting = given.into_iter().chain(&self.behind).map(|turn| turn.id.uuid());
-        waiting.find(|id| names(prompt, *id))
     }
 
     /// Whether a merged prompt is the turn that waits behind a person's.
@@ -200,9 +193,7 @@ impl Exchange {
     /// claude has begun the session's turn: behind the person's, or as a part of it.
     pub(super) fn take_over(&mut self, now: Instant, input: &HookInput<'_>) {
         let Some(mut behind) = self.behind.take() else { return };
-        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) {
-            turn.stage = Stage::Ended(Ended::Stopped);
-        }
+        self.cut_short();
         self.end_turn();
         behind.since = now;
         self.turn = Some(behind);
@@ -213,11 +204,11 @@ impl Exchange {
     pub(super) fn taken_along(&mut self, now: Instant) {
         let Some(mut behind) = self.behind.take() else { return };
         let thread = ThreadId::parse(&self.session_id);
-        let mut has_stopped = false;
-        if let Some(turn) = &mut self.turn {
-            has_stopped = std::mem::replace(&mut turn.stage, Stage::Ended(Ended::Stopped)) != Stage::Running;
+        let has_stopped = self.turn.as_ref().is_some_and(|turn| turn.stage != Stage::Running);
+        if let Some(turn) = &self.turn {
             behind.last.clone_from(&turn.last);
         }
+        self.cut_short();
         self.end_turn();
         behind.since = now;
         behind.begun = true;
@@ -228,6 +219,14 @@ impl Exchange {
         }
         self.turn = Some(behind);
         self.events.extend(thread.ok().map(|thread| DriverEvent::Began { thread }));
+        self.show(shown);
+    }
+
+    /// The person's turn ends with what it has said so far, if claude has not ended it.
+    fn cut_short(&mut self) {
+        let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) else { return };
+        turn.stage = Stage::Ended(Ended::Stopped);
+        let shown = turn.displayed.finish("");
         self.show(shown);
     }
 
