@@ -1,6 +1,7 @@
 //! The verbs of the command line: the daemon's own, and those that ask a daemon (`verbs.rs`) by its HTTP API (`client/`).
 
 mod answer;
+mod attach;
 pub mod call;
 pub mod client;
 mod close;

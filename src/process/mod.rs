@@ -27,6 +27,8 @@
 //!
 //! A process of others is named by what it said of itself: an [`OtherProcess`] can be told to end.
 //!
+//! And the terminal that turnmux itself was started in, for whoever attaches to an agent's: [`RawTerminal`].
+//!
 //! What is absent: what a screen shows (bytes go in and out here), restarts and pools (the driver's), anything of
 //! turnmux's own nouns.
 
@@ -57,6 +59,7 @@ mod supervisor;
 mod sweep;
 mod table;
 mod tail;
+mod tty;
 mod wait;
 mod watch;
 
@@ -93,6 +96,7 @@ pub use spawner::{MARKER, SpawnRequest};
 pub use supervisor::{ShutdownReport, Supervisor, SupervisorConfig};
 pub use sweep::SweepReport;
 pub use tail::StderrTail;
+pub use tty::{RawTerminal, terminal_size};
 pub use watch::FileWatch;
 
 /// The number of the signal that a process gets whose file may not grow any more (`ulimit -f`). It kills whoever does not take it.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's panic is how it says what is wrong")]
 
+mod attach;
 mod channel;
 mod cli;
 mod crash;
