@@ -13,9 +13,10 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
-use crate::dispatch::{Denial, Refusal, Refused, StoreError};
+use crate::dispatch::{AttachError, Denial, Refusal, Refused, StoreError};
 use crate::protocol::{ErrorKind, InterruptCause, TurnEnding, TurnError};
 use crate::wire::openai::{ErrorBody, ErrorOut};
+use crate::wire::websocket::NoWebSocket;
 
 /// What every answer is made of.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
@@ -85,6 +86,15 @@ impl ApiError {
     pub(super) fn body_timeout(limit: Duration) -> Self {
         let message = format!("the request body was not there after {limit:?}");
         Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    }
+
+    /// The route speaks WebSocket, and the request does not ask for that as RFC 6455 says.
+    pub(super) fn no_websocket(error: &NoWebSocket) -> Self {
+        let status = match error {
+            NoWebSocket::Key => StatusCode::BAD_REQUEST,
+            NoWebSocket::NotAsked | NoWebSocket::Version => StatusCode::UPGRADE_REQUIRED,
+        };
+        Self { repeatable: false, ..Self::new(status, "websocket_expected", error.to_string()) }
     }
 
     /// The API key is wrong: the only cause of a 401.
@@ -268,6 +278,25 @@ impl From<Refused> for ApiError {
             Refused::WrongAnswer(_) => (S::BAD_REQUEST, "wrong_answer", Some("decision")),
             Refused::PermissionNotAllowed { .. } => (S::BAD_REQUEST, "permission_not_allowed", Some("permission")),
             Refused::Unsupported(_) => (S::CONFLICT, "session_conflict", None),
+        };
+        Self { repeatable: false, param: param.map(str::to_owned), ..Self::new(status, code, message) }
+    }
+}
+
+impl From<AttachError> for ApiError {
+    fn from(error: AttachError) -> Self {
+        use StatusCode as S;
+        let message = error.to_string();
+        let (status, code, param) = match error {
+            AttachError::Store(error) => return error.into(),
+            AttachError::Full => {
+                let error = Self::new(S::TOO_MANY_REQUESTS, "too_many_viewers", message);
+                return Self { retry_after: Some(RETRY_QUEUE), ..error };
+            }
+            AttachError::Unknown => (S::NOT_FOUND, "session_not_found", None),
+            AttachError::NoTerminal { .. } => (S::CONFLICT, "no_terminal", None),
+            AttachError::NotRunning => (S::CONFLICT, "agent_not_running", None),
+            AttachError::NoKeyboard { .. } => (S::CONFLICT, "keyboard_not_allowed", Some("keyboard")),
         };
         Self { repeatable: false, param: param.map(str::to_owned), ..Self::new(status, code, message) }
     }

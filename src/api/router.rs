@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use percent_encoding::percent_decode_str;
 
@@ -74,7 +75,8 @@ impl Api {
     }
 
     async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
+        let upgrade = parts.extensions.remove::<OnUpgrade>();
         let (headers, access) = (&parts.headers, &self.config.access);
         access.check_door(headers)?;
         let path = parts.uri.path();
@@ -91,6 +93,10 @@ impl Api {
                 return Err(error);
             }
         };
+        if let Route::SessionTerminal(key) = &route {
+            // It holds its share for as long as somebody is attached.
+            return control::terminal(self, tenant, &parts, upgrade, share, key).await;
+        }
         let response = self.answer(route, tenant, &parts, incoming).await?;
         Ok(match share {
             Some(share) => share.kept_by(response),
@@ -116,6 +122,8 @@ impl Api {
             Route::SessionEvents(key) => control::of_session(self, tenant, headers, query, &key),
             Route::SessionTurns(key) => control::turns(self, tenant, query, &key).await,
             Route::SessionExport(key) => control::export(self, tenant, headers, query, &key).await,
+            // It is answered before this.
+            Route::SessionTerminal(_) => Err(ApiError::no_route(parts.uri.path())),
             Route::Turns => control::search(self, tenant, query).await,
             Route::Turn(id) => control::turn(self, tenant, query, &id).await,
             Route::TurnEvents(id) => control::of_turn(self, &tenant, headers, query, &id),
@@ -141,6 +149,7 @@ enum Route {
     SessionEvents(String),
     SessionTurns(String),
     SessionExport(String),
+    SessionTerminal(String),
     Turns,
     Turn(String),
     TurnEvents(String),
@@ -165,6 +174,7 @@ impl Route {
             ["v1", "sessions", key, "events"] => Self::SessionEvents(decoded(key)?),
             ["v1", "sessions", key, "turns"] => Self::SessionTurns(decoded(key)?),
             ["v1", "sessions", key, "export"] => Self::SessionExport(decoded(key)?),
+            ["v1", "sessions", key, "terminal"] => Self::SessionTerminal(decoded(key)?),
             ["v1", "turns"] => Self::Turns,
             ["v1", "turns", id] => Self::Turn(decoded(id)?),
             ["v1", "turns", id, "events"] => Self::TurnEvents(decoded(id)?),
@@ -183,7 +193,7 @@ impl Route {
         match self {
             Self::Chat => Some(Kind::Turn),
             Self::Session(_) | Self::Act(..) | Self::Abort | Self::Reset => Some(Kind::Act),
-            Self::SessionEvents(_) | Self::TurnEvents(_) => Some(Kind::Watch),
+            Self::SessionEvents(_) | Self::SessionTerminal(_) | Self::TurnEvents(_) => Some(Kind::Watch),
             Self::SessionTurns(_) | Self::SessionExport(_) | Self::Turns | Self::Turn(_) => Some(Kind::Read),
             Self::Health | Self::OpenApi | Self::Models | Self::Model(_) | Self::Sessions => None,
         }
@@ -208,6 +218,7 @@ impl Route {
             | Self::SessionEvents(_)
             | Self::SessionTurns(_)
             | Self::SessionExport(_)
+            | Self::SessionTerminal(_)
             | Self::Turns
             | Self::Turn(_)
             | Self::TurnEvents(_) => "GET",
@@ -266,6 +277,7 @@ mod tests {
         Route::SessionEvents(_) => "/v1/sessions/{key}/events",
         Route::SessionTurns(_) => "/v1/sessions/{key}/turns",
         Route::SessionExport(_) => "/v1/sessions/{key}/export",
+        Route::SessionTerminal(_) => "/v1/sessions/{key}/terminal",
         Route::Turns => "/v1/turns",
         Route::Turn(_) => "/v1/turns/{id}",
         Route::TurnEvents(_) => "/v1/turns/{id}/events",

@@ -7,10 +7,9 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::router::Api;
 
@@ -38,6 +37,9 @@ pub enum ServerError {
         /// Why.
         source: std::io::Error,
     },
+    /// The socket that was handed over is of no use.
+    #[error("the socket that was handed over cannot be waited for: {0}")]
+    Inherited(#[source] std::io::Error),
 }
 
 /// A listener that answers.
@@ -56,6 +58,15 @@ impl Server {
         Ok(Self { listener, api })
     }
 
+    /// Takes a socket that listens already and does not block.
+    ///
+    /// # Errors
+    /// When the runtime cannot wait for it.
+    pub fn on(listener: std::net::TcpListener, api: Arc<Api>) -> Result<Self, ServerError> {
+        let listener = TcpListener::from_std(listener).map_err(ServerError::Inherited)?;
+        Ok(Self { listener, api })
+    }
+
     /// Where it listens; port 0 has become a real one.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
@@ -64,7 +75,8 @@ impl Server {
     /// Serves until `drained`, whose end means that every turn has ended: new requests are answered until then (with 503
     /// while the daemon goes down), and what is still being written may finish for at most `last_bytes`.
     pub async fn run(self, drained: impl Future<Output = ()>, last_bytes: Duration) {
-        let graceful = GracefulShutdown::new();
+        // True when connections are to end; closed when all have.
+        let (closing, watcher) = watch::channel(false);
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         tokio::pin!(drained);
         loop {
@@ -77,7 +89,7 @@ impl Server {
                 () = &mut drained => break,
                 (accepted, place) = accepted => match accepted {
                     Ok((stream, _)) => {
-                        let serving = serve(stream, self.api.clone(), graceful.watcher());
+                        let serving = serve(stream, self.api.clone(), watcher.clone());
                         tokio::spawn(async move {
                             let _place = place;
                             serving.await;
@@ -91,13 +103,15 @@ impl Server {
             }
         }
         drop(self.listener);
-        if tokio::time::timeout(last_bytes, graceful.shutdown()).await.is_err() {
+        drop(watcher);
+        closing.send_replace(true);
+        if tokio::time::timeout(last_bytes, closing.closed()).await.is_err() {
             tracing::warn!("clients did not take their last bytes in time");
         }
     }
 }
 
-async fn serve(stream: TcpStream, api: Arc<Api>, watcher: Watcher) {
+async fn serve(stream: TcpStream, api: Arc<Api>, mut closing: watch::Receiver<bool>) {
     let _connected = api.connected();
     tune(&stream);
     let service = service_fn(move |request| {
@@ -107,8 +121,17 @@ async fn serve(stream: TcpStream, api: Arc<Api>, watcher: Watcher) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_WAIT)
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = async { drop(closing.wait_for(|closing| *closing).await) } => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
         // Clients leave in the middle all the time; what that means for a turn is the session's to say.
         tracing::debug!(%error, "a connection ended early");
     }

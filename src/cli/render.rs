@@ -107,6 +107,7 @@ fn line(name: &str, data: &Value) -> (Style, String) {
         "steered" => (Style::Bold, prefixed(">> ", text("text"))),
         "steer_consumed" => (Style::Dim, format!("  {} is read", text("steer"))),
         "steer_dropped" => (Style::Bad, format!("  {} was never read", text("steer"))),
+        "typed" => (Style::Dim, "  typed in the agent's own terminal".to_owned()),
         "context_lost" => {
             let told = number("recalled");
             (Style::Bad, format!("! its thread {} is lost; the new one is told {told} messages", text("from")))

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::Failure;
 use super::answer::Answer;
+use super::attach::Attach;
 use super::close::Close;
 use super::interrupt::Interrupt;
 use super::logs::Logs;
@@ -27,6 +28,8 @@ pub enum Ask {
     Show(Show),
     /// `turnmux tail`
     Tail(Tail),
+    /// `turnmux attach`
+    Attach(Attach),
     /// `turnmux steer`
     Steer(Steer),
     /// `turnmux interrupt`
@@ -65,6 +68,7 @@ impl Ask {
             Self::Sessions(verb) => verb.run().await.map(done),
             Self::Show(verb) => verb.run().await.map(done),
             Self::Tail(verb) => verb.run().await.map(done),
+            Self::Attach(verb) => verb.run().await.map(done),
             Self::Steer(verb) => verb.run().await.map(done),
             Self::Interrupt(verb) => verb.run().await,
             Self::Answer(verb) => verb.run().await.map(done),

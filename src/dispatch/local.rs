@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{BackendView, Counts, Dispatch, Refusal};
+use super::{AttachError, BackendView, Counts, Dispatch, Refusal};
 use crate::driver::catalog::Catalog;
 use crate::protocol::{
-    BackendId, BackendSpec, ErrorKind, Logged, SessionKey, TenantId, Tenants, ThreadId, TurnError, TurnId, TurnRequest,
+    BackendId, BackendSpec, ErrorKind, Logged, Permission, ScreenSize, SessionKey, TenantId, Tenants, ThreadId,
+    TurnError, TurnId, TurnRequest,
 };
 use crate::session::{
-    Accepted, Act, Acted, Change, Denial, Interrupted, Job, Observer, Refused, Registry, Restarted, SessionView,
-    Submitted, WatchError,
+    Accepted, Act, Acted, Change, Denial, Interrupted, Job, NotSeated, Observer, Refused, Registry, Restarted,
+    SessionView, Submitted, Viewer, WatchError,
 };
 use crate::store::{Rerun, SessionRecord, StoreError, StoreProgress, TurnQuery, TurnRecord};
 
@@ -239,6 +240,28 @@ impl Dispatch for Local {
 
     fn watch(&self, key: &SessionKey, after: Option<u64>) -> Result<Observer, WatchError> {
         self.registry.watch(key, after)
+    }
+
+    fn attach<'a>(
+        &'a self,
+        key: &'a SessionKey,
+        size: Option<ScreenSize>,
+        keyboard: bool,
+    ) -> BoxFuture<'a, Result<Viewer, AttachError>> {
+        Box::pin(async move {
+            let SessionRecord { driver, backend, .. } = self.registry.get(key)?.ok_or(AttachError::Unknown)?.record;
+            if !self.catalog.get(&driver).is_ok_and(|known| known.has_terminal(&backend)) {
+                return Err(AttachError::NoTerminal { driver });
+            }
+            let denies = |spec: &Arc<BackendSpec>| spec.permission == Permission::Deny;
+            if keyboard && self.config.backends.get(&backend).is_none_or(denies) {
+                return Err(AttachError::NoKeyboard { backend });
+            }
+            self.registry.attach(key, size, keyboard).await.map_err(|why| match why {
+                NotSeated::Empty => AttachError::NotRunning,
+                NotSeated::Full => AttachError::Full,
+            })
+        })
     }
 
     fn watch_turn(&self, tenant: &TenantId, turn: TurnId, after: Option<u64>) -> Result<Observer, WatchError> {

@@ -4,12 +4,12 @@ mod local;
 mod port;
 
 pub use local::{AgentEntry, Local, LocalConfig};
-pub use port::{BackendView, Counts, Dispatch, Refusal};
+pub use port::{AttachError, BackendView, Counts, Dispatch, Refusal};
 
 // What the port speaks of, for whoever knows the port alone.
 pub use crate::protocol::Logged;
 pub use crate::session::{
-    Accepted, Act, Acted, Change, Composer, Denial, EventReader, Interrupted, Observer, Refused, Seen, SessionView,
-    Status, Submitted, WatchError,
+    Accepted, Act, Acted, Change, Composer, Denial, EventReader, Hands, Interrupted, Observer, Picture, Refused, Seen,
+    SessionView, Status, Submitted, Viewer, WatchError,
 };
 pub use crate::store::{StoreError, TurnQuery, TurnRecord};

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::protocol::{BackendId, Logged, SessionKey, TenantId, ThreadId, TurnError, TurnId, TurnRequest};
+use crate::protocol::{BackendId, Logged, ScreenSize, SessionKey, TenantId, ThreadId, TurnError, TurnId, TurnRequest};
 use crate::session::{
-    Accepted, Act, Acted, Denial, Interrupted, Observer, Refused, SessionView, Submitted, WatchError,
+    Accepted, Act, Acted, Denial, Interrupted, Observer, Refused, SessionView, Submitted, VIEWERS_MAX, Viewer,
+    WatchError,
 };
 use crate::store::{StoreError, TurnQuery, TurnRecord};
 
@@ -63,6 +64,41 @@ pub struct Counts {
     pub commits: u64,
     /// Why nothing is kept at present, and so no turn taken.
     pub trouble: Option<StoreError>,
+}
+
+/// Why nobody can attach to a session's terminal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AttachError {
+    /// There is no such session.
+    #[error("there is no such session; GET /v1/sessions lists them")]
+    Unknown,
+    /// The session's agent has none.
+    #[error(
+        "driver `{driver}` speaks with its agent over pipes, so this session has no terminal; watch its events (GET \
+         /v1/sessions/KEY/events) and give it turns (POST /v1/sessions/KEY/submit)"
+    )]
+    NoTerminal {
+        /// The session's driver.
+        driver: String,
+    },
+    /// The session's agent is not running.
+    #[error("this session's agent is not running, so there is no terminal yet; the session's next turn starts it")]
+    NotRunning,
+    /// As many watch as may.
+    #[error("{VIEWERS_MAX} are attached to this session's terminal, and more may not be; try again when one has left")]
+    Full,
+    /// The backend lets nobody decide what its agents may do.
+    #[error(
+        "backend {backend} has `permission = \"deny\"`, and whoever types in its terminal could allow more; attach without the \
+         keyboard"
+    )]
+    NoKeyboard {
+        /// The session's backend.
+        backend: BackendId,
+    },
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Whatever carries out turns. Calls that can fail for the store alone say so by [`StoreError`].
@@ -122,6 +158,18 @@ pub trait Dispatch: Send + Sync + 'static {
     /// # Errors
     /// When nothing is known of such a turn, or `after` is in the future.
     fn watch_turn(&self, tenant: &TenantId, turn: TurnId, after: Option<u64>) -> Result<Observer, WatchError>;
+
+    /// Attaches to the terminal of a session's agent. With a size, the terminal is no larger than that meanwhile; with the
+    /// keyboard, what is typed reaches the agent.
+    ///
+    /// # Errors
+    /// As [`AttachError`] says.
+    fn attach<'a>(
+        &'a self,
+        key: &'a SessionKey,
+        size: Option<ScreenSize>,
+        keyboard: bool,
+    ) -> BoxFuture<'a, Result<Viewer, AttachError>>;
 
     /// A turn, as far as it is known.
     fn turn(&self, tenant: &TenantId, turn: TurnId) -> Result<Option<TurnRecord>, StoreError>;

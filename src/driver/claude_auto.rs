@@ -76,6 +76,10 @@ impl Driver for ClaudeAuto {
         self.found.get(backend).is_some_and(|found| found.is_some()) && self.stream.clears(backend)
     }
 
+    fn has_terminal(&self, backend: &BackendId) -> bool {
+        self.found.get(backend).is_none_or(|found| found.is_none())
+    }
+
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {
         // The stricter of the two: which way an attachment went is not known here.
         self.channel.plan(current, wanted)

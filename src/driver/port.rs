@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::TerminalSlot;
 use crate::protocol::{
     BackendId, BackendSpec, DriverEnd, EventKind, Question, ThreadId, ThreadOrigin, TurnEnding, TurnError,
 };
@@ -41,6 +42,11 @@ pub trait Driver: Send + Sync + 'static {
         false
     }
 
+    /// Whether a backend's processes have a terminal that people can attach to, as far as is known.
+    fn has_terminal(&self, _backend: &BackendId) -> bool {
+        false
+    }
+
     /// What it takes to get from one set of options to another.
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan;
 
@@ -63,6 +69,8 @@ pub struct OpenRequest {
     pub label: String,
     /// Whether somebody wants to see what the agent says as it says it.
     pub raw: RawWanted,
+    /// Where the agent's terminal is to be found, if it has one.
+    pub terminal: TerminalSlot,
 }
 
 /// How many want an agent's own lines, as [`EventKind::Raw`]: it may change at any moment.
@@ -209,6 +217,21 @@ pub enum DriverEvent {
     SteerConsumed {
         /// The steer's command.
         command: CommandId,
+    },
+    /// A person has begun a turn in the agent's own terminal. If the session's turn was given and has not begun, it waits until
+    /// this one has ended.
+    TypedTurn {
+        /// Which turn the following events belong to.
+        turn: TurnId,
+        /// The agent's id of the conversation.
+        thread: ThreadId,
+        /// What was typed.
+        text: String,
+    },
+    /// The model has what a person has typed in the agent's own terminal while the turn ran.
+    TypedSteer {
+        /// What was typed.
+        text: String,
     },
     /// A question from inside the running turn; the turn waits for its answer.
     Asked(Question),

@@ -76,6 +76,15 @@ impl Terminal {
         Ok(())
     }
 
+    /// Waits until there is room, types what there is room for, and says how many bytes that were. Cancel-safe: dropped while
+    /// it waits it has typed nothing.
+    ///
+    /// # Errors
+    /// As for [`Terminal::write`].
+    pub async fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.master.async_io(Interest::WRITABLE, |master| Ok(write(master, bytes)?)).await
+    }
+
     /// Types what there is room for, and says how many bytes that were.
     ///
     /// # Errors

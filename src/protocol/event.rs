@@ -134,6 +134,11 @@ pub enum EventKind {
         /// Which.
         steer: SteerId,
     },
+    /// A person has typed it in the agent's own terminal: what the turn began with, or this input for it.
+    Typed {
+        /// Which input, of those that came while it ran.
+        steer: Option<SteerId>,
+    },
     /// A tool asks for leave, or the model for a word; the turn waits.
     PermissionAsked(Question),
     /// A question has its answer.
@@ -211,6 +216,7 @@ impl EventKind {
             | Self::PermissionAnswered { .. }
             | Self::SteerConsumed { .. }
             | Self::SteerDropped { .. }
+            | Self::Typed { .. }
             | Self::Usage(_) => 0,
         };
         // The shown form is about as long again.

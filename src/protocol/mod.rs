@@ -9,6 +9,7 @@ mod ids;
 mod limits;
 mod lost_thread;
 mod question;
+mod screen;
 mod tenant;
 mod turn;
 mod workspace;
@@ -20,6 +21,7 @@ pub use ids::{BackendId, IdError, RequestId, SessionKey, SteerId, TenantId, Thre
 pub use limits::Limits;
 pub use lost_thread::LostThread;
 pub use question::{AnsweredBy, Decision, FileChangeKind, Question};
+pub use screen::ScreenSize;
 pub use tenant::{TenantLimits, Tenants};
 pub use turn::{
     Call, FinishReason, HistoryMessage, Idempotency, InterruptCause, Overrides, Retry, Role, TurnEnding, TurnOptions,

@@ -18,7 +18,7 @@ use super::outbox::{Out, Outbox};
 use super::registry::Live;
 use super::submission::{Submitter, Waiting};
 use super::writes::Writes;
-use crate::driver::{Attachment, Command, DriverEvent};
+use crate::driver::{Attachment, Command, DriverEvent, TerminalSlot};
 use crate::protocol::{DriverEnd, ErrorKind, TurnError, TurnId};
 use crate::store::{EventStore, SessionRecord, StoreError};
 
@@ -54,6 +54,8 @@ pub(super) struct Ends {
     pub(super) inbox: mpsc::Receiver<Message>,
     /// What it shows of itself.
     pub(super) live: watch::Sender<Live>,
+    /// Where its agent's terminal is found.
+    pub(super) terminal: TerminalSlot,
     /// Takes the session off the list.
     pub(super) unlist: Box<dyn FnOnce() + Send>,
 }
@@ -93,6 +95,7 @@ pub(super) struct Actor {
     finishing: Vec<oneshot::Sender<()>>,
     watching: Vec<(TurnId, oneshot::Sender<()>)>,
     live: watch::Sender<Live>,
+    terminal: TerminalSlot,
     /// True until the first message has come: a task is made for one.
     fresh: bool,
     /// Takes the session off the list; nothing new comes in after it.
@@ -122,7 +125,7 @@ impl Actor {
         capacity: &Capacity,
         ends: Ends,
     ) -> Self {
-        let Ends { inbox, live, unlist } = ends;
+        let Ends { inbox, live, terminal, unlist } = ends;
         let mut listeners = journal.listeners();
         // Somebody may have listened before there was a task.
         listeners.mark_changed();
@@ -153,6 +156,7 @@ impl Actor {
             finishing: Vec::new(),
             watching: Vec::new(),
             live,
+            terminal,
             fresh: true,
             unlist: Some(unlist),
         }

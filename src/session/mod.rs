@@ -24,4 +24,6 @@ pub use delivery::{EventReader, READER_MAX};
 pub use journal::{Journal, WatchError};
 pub use machine::{Act, Acted, Change, Denial, Job, Policy, Refused};
 pub use observer::{Observer, Seen};
+// What a registry gives to whoever attaches to a terminal.
+pub use crate::driver::{Hands, NotSeated, Picture, VIEWERS_MAX, Viewer};
 pub use registry::{Accepted, Interrupted, Registry, RegistryConfig, Restarted, SessionView, Status, Submitted};

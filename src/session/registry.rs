@@ -14,6 +14,7 @@ use super::journal::Journal;
 use super::machine::{After, Denial, Job, Policy};
 use super::names::Names;
 use super::pool::Pool;
+use crate::driver::TerminalSlot;
 use crate::protocol::{SessionKey, TenantId, ThreadId, TurnId};
 use crate::store::{EventStore, SessionRecord, StoreError, StoreProgress, Write};
 
@@ -60,6 +61,7 @@ struct Handle {
     generation: u64,
     inbox: mpsc::Sender<Message>,
     live: watch::Receiver<Live>,
+    terminal: TerminalSlot,
 }
 
 /// What a session's task shows of itself.
@@ -343,7 +345,8 @@ impl Inner {
         let config = &self.config;
         let (policy, store) = (config.policy.clone(), config.store.clone());
         let journal = self.journal.writer(key, record.last_seq());
-        let ends = Ends { inbox: messages, live: live_sender, unlist };
+        let terminal = TerminalSlot::default();
+        let ends = Ends { inbox: messages, live: live_sender, terminal: terminal.clone(), unlist };
         let actor = Actor::new(record, policy, store, journal, &config.capacity, ends);
         self.running.send_modify(|running| *running += 1);
         let counted = Counted(self.clone());
@@ -351,7 +354,7 @@ impl Inner {
             let _counted = counted;
             actor.run().await;
         });
-        Handle { generation, inbox, live }
+        Handle { generation, inbox, live, terminal }
     }
 
     fn unlist(&self, key: &SessionKey, generation: u64) {

@@ -25,6 +25,8 @@ pub(super) enum Submitter {
     Reads(oneshot::Sender<Reply<Accepted>>),
     /// Only for the answer: the turn runs whether or not anybody reads it.
     Leaves(oneshot::Sender<Reply<Submitted>>),
+    /// Nobody waits: a person has begun the turn in the agent's own terminal.
+    Nobody,
     /// The turn was accepted before a restart.
     Restored { turn: Box<TurnRecord>, reply: oneshot::Sender<Reply<()>> },
 }
@@ -59,6 +61,7 @@ impl Submitter {
     /// No. Whoever asked may have left.
     pub(super) fn deny(self, denial: Denial) {
         match self {
+            Self::Nobody => {}
             Self::Reads(reply) => drop(reply.send(Reply::Denied(denial))),
             Self::Leaves(reply) => drop(reply.send(Reply::Denied(denial))),
             Self::Restored { reply, .. } => drop(reply.send(Reply::Denied(denial))),
@@ -68,6 +71,7 @@ impl Submitter {
     /// The job goes back, to be given to the next task.
     pub(super) fn give_back(self, job: Box<Job>) {
         match self {
+            Self::Nobody => {}
             Self::Reads(reply) => drop(reply.send(Reply::Moved(job))),
             Self::Leaves(reply) => drop(reply.send(Reply::Moved(job))),
             Self::Restored { reply, .. } => drop(reply.send(Reply::Moved(job))),

@@ -5,3 +5,5 @@ pub mod claude;
 pub mod claude_hooks;
 pub mod claude_transcript;
 pub mod openai;
+pub mod terminal;
+pub mod websocket;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's panic is how it says what is wrong")]
 
+mod attach;
 mod channel;
 mod cli;
 mod crash;
@@ -12,7 +13,9 @@ mod http;
 mod layering;
 mod lifecycle;
 mod openapi;
+mod openclaw;
 mod real;
+mod running;
 mod sdk;
 mod sidecar;
 mod smoke;

@@ -94,6 +94,11 @@ enum KindOut<'a> {
     SteerDropped {
         steer: String,
     },
+    /// A person has typed it in the agent's own terminal.
+    Typed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        steer: Option<String>,
+    },
     FileChange {
         id: &'a str,
         path: &'a str,
@@ -209,6 +214,7 @@ impl<'a> KindOut<'a> {
             EventKind::Steered { steer, text } => Self::Steered { steer: steer.to_string(), text },
             EventKind::SteerConsumed { steer } => Self::SteerConsumed { steer: steer.to_string() },
             EventKind::SteerDropped { steer } => Self::SteerDropped { steer: steer.to_string() },
+            EventKind::Typed { steer } => Self::Typed { steer: steer.map(|steer| steer.to_string()) },
             EventKind::FileChange { id, path, kind } => Self::FileChange { id, path, change: kind.as_str() },
             EventKind::ContextLost { from, to, recalled } => {
                 Self::ContextLost { from: from.as_str(), to: to.as_str(), recalled: *recalled }
@@ -248,6 +254,7 @@ impl<'a> KindOut<'a> {
             Self::Steered { .. } => "steered",
             Self::SteerConsumed { .. } => "steer_consumed",
             Self::SteerDropped { .. } => "steer_dropped",
+            Self::Typed { .. } => "typed",
             Self::FileChange { .. } => "file_change",
             Self::ContextLost { .. } => "context_lost",
             Self::Raw { .. } => "raw",

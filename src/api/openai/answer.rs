@@ -124,6 +124,7 @@ impl Answering {
             | EventKind::Steered { .. }
             | EventKind::SteerConsumed { .. }
             | EventKind::SteerDropped { .. }
+            | EventKind::Typed { .. }
             | EventKind::PermissionAsked(_)
             | EventKind::PermissionAnswered { .. }
             | EventKind::FileChange { .. }

@@ -55,7 +55,7 @@ pub(in crate::api) async fn chat(
         idempotency,
         backend,
         workspace: identity::workspace(headers, roots)?,
-        workspace_hint: identity::workspace_hint(&reading, roots),
+        workspace_hint: identity::workspace_hint(headers, &reading, roots)?,
         // And nothing in its thread.
         thread: if reading.beside { None } else { identity::thread(headers)? },
         instructions: conversation.instructions,

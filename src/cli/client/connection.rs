@@ -43,7 +43,7 @@ impl Connection {
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         // What goes wrong here shows in the answers.
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         Ok(Self(sender))
     }
 

@@ -162,7 +162,7 @@ impl Client {
         Ok(bytes.into())
     }
 
-    fn request(
+    pub(super) fn request(
         &self,
         method: Method,
         path: &str,
@@ -189,7 +189,10 @@ impl Client {
     }
 
     /// Sends a request over the connection that is free, or a new one; gives that back, for whoever reads the answer to its end.
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Connection), ClientError> {
+    pub(super) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Connection), ClientError> {
         let mut connection = match self.free().await {
             Some(connection) => connection,
             None => Connection::open(&self.place.addresses).await.map_err(|error| self.closed(&error))?,
@@ -209,7 +212,7 @@ impl Client {
     }
 
     /// The answer, if it is one and no refusal.
-    async fn checked(&self, response: Response<Incoming>) -> Result<Response<Incoming>, ClientError> {
+    pub(super) async fn checked(&self, response: Response<Incoming>) -> Result<Response<Incoming>, ClientError> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -240,11 +243,11 @@ impl Client {
         ClientError::NotTurnmux { address: self.place.host.clone(), said: said.to_owned() }
     }
 
-    fn closed(&self, reason: &impl ToString) -> ClientError {
+    pub(super) fn closed(&self, reason: &impl ToString) -> ClientError {
         ClientError::Closed { address: self.place.host.clone(), reason: reason.to_string() }
     }
 
-    fn unreadable(&self, problem: &str) -> ClientError {
+    pub(super) fn unreadable(&self, problem: &str) -> ClientError {
         ClientError::Unreadable { address: self.place.host.clone(), problem: problem.to_owned() }
     }
 }

@@ -17,6 +17,7 @@ mod events;
 mod find;
 mod http;
 mod place;
+mod socket;
 mod url;
 
 pub use error::{ClientError, UrlProblem};
@@ -24,3 +25,4 @@ pub use events::{Event, Events};
 pub use find::Target;
 pub use http::{Client, session_path};
 pub use place::{Place, Source};
+pub use socket::Socket;

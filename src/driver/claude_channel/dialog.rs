@@ -192,6 +192,11 @@ pub(super) fn seen(lines: &[String]) -> Option<Dialog> {
     options.is_some_and(|options| options.numbered || panel.has_foot()).then_some(Dialog::Unknown)
 }
 
+/// Whether the prompt box is on the screen.
+pub(super) fn takes_input(lines: &[String]) -> bool {
+    panel::takes_input(lines)
+}
+
 /// The next step towards an option of the dialog on the screen, by how the option is called without its number; none where
 /// it is not there. It never relies on what is marked by default.
 pub(super) fn keys_to_choose(lines: &[String], option: &str) -> Option<Keys> {

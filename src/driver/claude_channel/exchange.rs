@@ -12,9 +12,11 @@
 //!
 //! At most one push is out, and none while a turn runs, except what steers it. What claude does without being asked (it looks
 //! at the outcome of a background task) belongs to nobody: its hooks name no push of ours. What hooks say stands in
-//! `exchange/hooks.rs`, what the log and the transcript say in `exchange/written.rs`.
+//! `exchange/hooks.rs`, what the log and the transcript say in `exchange/written.rs`, what becomes of turns that a person begins
+//! in the terminal in `exchange/typed.rs`.
 
 mod hooks;
+mod typed;
 mod written;
 
 use std::collections::{HashMap, VecDeque};
@@ -91,6 +93,14 @@ pub(super) struct Exchange {
     registered: bool,
     ready: bool,
     turn: Option<Turn>,
+    /// The session's turn, while a person's runs.
+    behind: Option<Turn>,
+    /// A person has pressed Enter.
+    entered: bool,
+    /// What a person has typed that claude has not begun: it merges that into what it is at, or begins it then.
+    typed: VecDeque<String>,
+    /// The conversation's id, as the last hook had it.
+    session_id: String,
     pub(super) acts: VecDeque<Act>,
     /// Events for the session.
     pub(super) events: VecDeque<DriverEvent>,
@@ -138,6 +148,10 @@ impl Exchange {
             registered: false,
             ready: false,
             turn: None,
+            behind: None,
+            entered: false,
+            typed: VecDeque::new(),
+            session_id: String::new(),
             acts: VecDeque::new(),
             events: VecDeque::new(),
             broken: None,
@@ -184,7 +198,7 @@ impl Exchange {
             Stage::Given if self.busy => None,
             Stage::Given if !self.heard => Some(turn.since + HEARD_WITHIN + taken_within(turn)),
             Stage::Given => Some(turn.since.max(self.idle_since.unwrap_or(turn.since)) + taken_within(turn)),
-            Stage::Running => None,
+            Stage::Running => turn.presumed_until,
             Stage::Ended(_) => Some(turn.since + turn.patience(self.writes)),
         }
     }
@@ -215,8 +229,15 @@ impl Exchange {
                 tracing::warn!(pid = self.pid, push = turn.pushes, "a message was not taken; it is pushed again");
                 self.push_again(now);
             }
-            Stage::Running => {}
-            Stage::Ended(_) => self.complete(),
+            Stage::Running => self.never_began(now),
+            Stage::Ended(_) => self.complete(now),
+        }
+    }
+
+    /// A push waits for a person who has opened a menu: it is not pushed again for that.
+    pub(super) fn put_off(&mut self, now: Instant) {
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Given) {
+            turn.since = now;
         }
     }
 
@@ -232,8 +253,11 @@ impl Exchange {
     pub(super) fn command(&mut self, now: Instant, command: Command) {
         let id = command.id;
         match command.kind {
-            CommandKind::StartTurn { turn, input, options } => match self.turn {
+            CommandKind::StartTurn { turn, input, options } => match &self.turn {
                 None if self.ready => self.start(now, id, turn, &input, options),
+                Some(running) if running.typed && self.behind.is_none() => {
+                    self.put_behind(now, id, turn, &input, options)
+                }
                 _ => self.refuse(id, "the agent is not ready for a turn"),
             },
             CommandKind::Configure { options } => {
@@ -335,11 +359,7 @@ impl Exchange {
 
     fn start(&mut self, now: Instant, id: CommandId, turn: TurnId, input: &TurnInput, options: TurnOptions) {
         self.options.system_prompt = options.system_prompt;
-        let mut content = input.preface.join("\n\n");
-        if !content.is_empty() {
-            content.push_str("\n\n");
-        }
-        content.push_str(&input.text);
+        let content = content(input);
         self.acts.push_back(Act::Push { id: turn.uuid(), content: content.clone() });
         self.turn = Some(Turn::given(turn, content, now));
         self.ack(id, Ok(()));
@@ -387,14 +407,19 @@ impl Exchange {
     }
 
     /// Ends the turn if nothing more of it is to come.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Instant) {
         if !self.dropping && self.turn.as_ref().is_some_and(Turn::is_written) {
-            self.complete();
+            self.complete(now);
         }
     }
 
-    /// The transcript has all of the turn, or does not get it.
-    fn complete(&mut self) {
+    /// The transcript has all of the turn, or does not get it; what waits for its end begins.
+    fn complete(&mut self, now: Instant) {
+        self.end_turn();
+        self.go_on(now);
+    }
+
+    fn end_turn(&mut self) {
         let Some(turn) = self.turn.take() else { return };
         self.forget(&turn);
         let (steps, ending) = turn.finish(&self.spec);
@@ -428,6 +453,16 @@ impl Exchange {
     fn refuse(&mut self, command: CommandId, why: &str) {
         self.ack(command, Err(TurnError::new(ErrorKind::Conflict, why)));
     }
+}
+
+/// A turn's input as one message.
+fn content(input: &TurnInput) -> String {
+    let mut content = input.preface.join("\n\n");
+    if !content.is_empty() {
+        content.push_str("\n\n");
+    }
+    content.push_str(&input.text);
+    content
 }
 
 /// How long a push may be on the way. Bounded, for the API bounds a message and `PUSHES_MAX` the pushes.

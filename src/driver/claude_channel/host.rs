@@ -3,7 +3,9 @@
 //! It takes commands before anything else, so that an interrupt passes however slow the reader of the events is: while an
 //! event waits for room, no more frames and hooks are taken, and claude waits for its hooks. The terminal is always read.
 
-use std::collections::HashMap;
+mod watched;
+
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -20,11 +22,11 @@ use super::transcript::Tail;
 use super::{ClaudeChannel, launch};
 use crate::channel::{ChannelEvent, HookCall, Member};
 use crate::driver::claude::failure::take_another_id;
-use crate::driver::{Answer, Command, CommandKind, DriverEvent, OpenRequest, RawWanted};
+use crate::driver::{Answer, Ask, Audience, Command, CommandKind, DriverEvent, OpenRequest, RawWanted, Typed};
 use crate::process::{
     Child, ChildSignal, Fifo, FileWatch, Line, LineError, LineReader, Redactor, SpawnRequest, StopLadder, Terminal,
 };
-use crate::protocol::{DriverEnd, ErrorKind, TurnError};
+use crate::protocol::{DriverEnd, ErrorKind, ScreenSize, TurnError};
 use crate::wire::claude_hooks::{Decision, HookInput, PermissionOutput};
 
 /// Longest line of claude's log that is looked at, in bytes. It quotes prompts and answers; ours are short.
@@ -84,6 +86,11 @@ struct Host<'a> {
     transcript: Option<Transcript>,
     /// Hooks that are held until their question is answered.
     held: HashMap<String, HookCall>,
+    audience: Audience,
+    /// Keys of theirs that the terminal has not taken yet: at most one message of each.
+    typing: VecDeque<Typed>,
+    /// The terminal's.
+    size: ScreenSize,
     label: String,
     raw: RawWanted,
     name: String,
@@ -108,6 +115,8 @@ enum Happened {
     Painted(std::io::Result<usize>),
     Log(Result<Option<Line>, LineError>),
     Written,
+    Asked(Ask),
+    Typed(std::io::Result<usize>),
     Due,
     NotReady,
 }
@@ -153,6 +162,9 @@ impl<'a> Host<'a> {
             exchange: Exchange::new(request.spec.clone(), request.options.clone(), pid),
             transcript: None,
             held: HashMap::new(),
+            audience: Audience::open(&request.terminal),
+            typing: VecDeque::new(),
+            size: ScreenSize::new(launch::SIZE.rows, launch::SIZE.cols),
             label: request.label.clone(),
             raw: request.raw.clone(),
             name: request.spec.id.to_string(),
@@ -175,6 +187,7 @@ impl<'a> Host<'a> {
             if let Err(error) = self.act().await {
                 break Over::Lost(Some(error));
             }
+            self.fit();
             let full = !self.exchange.events.is_empty();
             let look_again = self.exchange.waits().then(|| self.start.deadline()).flatten();
             let due = earliest(self.exchange.deadline(), look_again);
@@ -191,6 +204,8 @@ impl<'a> Host<'a> {
                 frame = self.member.events.recv(), if !full => Happened::Frame(frame),
                 read = self.terminal.read(&mut painted) => Happened::Painted(read),
                 () = changed(self.transcript.as_mut()), if !full => Happened::Written,
+                ask = self.audience.next() => Happened::Asked(ask),
+                typed = watched::type_some(&self.terminal, &self.typing) => Happened::Typed(typed),
                 () = until(due) => Happened::Due,
                 () = sleep_until(self.ready_by), if !self.exchange.ready() => Happened::NotReady,
             };
@@ -212,6 +227,7 @@ impl<'a> Host<'a> {
                 Happened::Room | Happened::Log(_) => {}
                 Happened::Painted(Ok(count)) if count > 0 => {
                     self.start.painted(&painted.split());
+                    self.show();
                     if self.exchange.waits()
                         && let Some(over) = self.look(now).await
                     {
@@ -219,7 +235,12 @@ impl<'a> Host<'a> {
                     }
                 }
                 Happened::Painted(_) => break Over::Lost(None),
+                Happened::Asked(ask) => self.asked(ask),
+                Happened::Typed(typed) => self.typed(typed),
                 Happened::Due => {
+                    if self.person_is_elsewhere() {
+                        self.exchange.put_off(now);
+                    }
                     self.exchange.tick(now);
                     if self.exchange.waits()
                         && let Some(over) = self.look(now).await
@@ -263,10 +284,11 @@ impl<'a> Host<'a> {
                 return;
             }
         };
-        if self.transcript.is_none()
-            && let Some(path) = input.transcript_path.as_deref()
+        if let Some(path) = input.transcript_path.as_deref().map(Path::new)
+            // Somebody with the keyboard may have begun another conversation.
+            && self.transcript.as_ref().is_none_or(|transcript| transcript.path != path)
         {
-            self.transcript = Transcript::open(Path::new(path));
+            self.transcript = Transcript::open(path);
         }
         if matches!(&*input.name, "Stop" | "StopFailure") {
             // What is there already need not be waited for.
@@ -308,6 +330,10 @@ impl<'a> Host<'a> {
     }
 
     async fn look(&mut self, now: std::time::Instant) -> Option<Over> {
+        if self.exchange.ready() && self.audience.has_keyboard() {
+            // Whoever has the keyboard may have opened what is there, and answers it.
+            return None;
+        }
         match self.start.look(now, self.exchange.ready()) {
             Look::Nothing => None,
             Look::Press(keys) => match self.terminal.write(&keys).await {

@@ -37,7 +37,7 @@ use super::claude::launch::program;
 use super::{Attachment, CHANNEL_MAX, Driver, DriverEvent, OpenRequest, Plan, SteerMode};
 use crate::channel::Hub;
 use crate::process::Supervisor;
-use crate::protocol::{BackendSpec, DriverEnd, Limits, TurnError, TurnOptions, WorkspaceRoot};
+use crate::protocol::{BackendId, BackendSpec, DriverEnd, Limits, TurnError, TurnOptions, WorkspaceRoot};
 
 /// The driver's name in `[backends.<id>] driver`.
 pub const NAME: &str = "claude-channel";
@@ -70,6 +70,10 @@ impl Driver for ClaudeChannel {
 
     fn check(&self, spec: &BackendSpec, directory: &Path) -> Result<(), TurnError> {
         program(spec, directory).map(drop)
+    }
+
+    fn has_terminal(&self, _: &BackendId) -> bool {
+        true
     }
 
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {

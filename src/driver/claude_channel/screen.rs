@@ -42,7 +42,6 @@ impl Screen {
     }
 
     /// Takes another size, as [`Screen::new`] does. claude paints anew when it is told of it.
-    #[cfg(test)]
     pub(super) fn resize(&mut self, rows: u16, cols: u16) {
         self.terminal.set_size(side(rows), side(cols));
     }
@@ -51,6 +50,16 @@ impl Screen {
     pub(super) fn lines(&self) -> Vec<String> {
         let (_, cols) = self.terminal.screen().size();
         self.terminal.screen().rows(0, cols.get()).map(|row| row.trim_end().to_owned()).collect()
+    }
+
+    /// The whole picture, to be shown elsewhere.
+    pub(super) fn picture(&self) -> vt100::Screen {
+        self.terminal.screen().clone()
+    }
+
+    /// Whether claude's prompt box is there.
+    pub(super) fn takes_input(&self) -> bool {
+        dialog::takes_input(&self.lines())
     }
 
     /// What stands on the screen, to be quoted in an error: without margins, frames and pictures, the last 4 KiB of it. It may

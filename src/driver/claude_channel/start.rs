@@ -11,7 +11,7 @@ use super::screen::Screen;
 use crate::driver::OpenRequest;
 use crate::driver::claude::failure::{is_thread_taken, laxer, of_words, sign_in};
 use crate::process::Redactor;
-use crate::protocol::{BackendSpec, ErrorKind, Permission, TurnError, WorkspaceRoot};
+use crate::protocol::{BackendSpec, ErrorKind, Permission, ScreenSize, TurnError, WorkspaceRoot};
 
 /// How long a dialog that nobody knows must stand before it counts as one.
 const STANDS: Duration = Duration::from_secs(2);
@@ -83,6 +83,16 @@ impl Start {
     pub(super) fn painted(&mut self, bytes: &[u8]) {
         self.screen.feed(bytes);
         self.painted = Instant::now();
+    }
+
+    /// The terminal has another size.
+    pub(super) fn resized(&mut self, size: ScreenSize) {
+        self.screen.resize(size.rows(), size.cols());
+    }
+
+    /// What the terminal shows.
+    pub(super) fn screen(&self) -> &Screen {
+        &self.screen
     }
 
     /// The screen's text, for people.

@@ -38,6 +38,10 @@ pub(super) struct Turn {
     pub(super) pushes: u8,
     /// claude has begun it, and the session knows.
     pub(super) begun: bool,
+    /// A person began it in the terminal: there is no push.
+    pub(super) typed: bool,
+    /// It has not shown yet; if it does not until then, it was read as a part of the turn before.
+    pub(super) presumed_until: Option<Instant>,
     /// Something of it was shown, or a tool was used.
     pub(super) touched: bool,
     /// True once somebody asked for its end.
@@ -89,6 +93,8 @@ impl Turn {
             since: now,
             pushes: 1,
             begun: false,
+            typed: false,
+            presumed_until: None,
             touched: false,
             interrupted: false,
             displayed: Displayed::default(),
@@ -100,6 +106,16 @@ impl Turn {
             finish: FinishReason::Stop,
             status: None,
         }
+    }
+
+    /// A turn that is yet to be pushed.
+    pub(super) fn waiting(id: TurnId, content: String, now: Instant) -> Self {
+        Self { pushes: 0, ..Self::given(id, content, now) }
+    }
+
+    /// A turn that a person has begun.
+    pub(super) fn typed(id: TurnId, now: Instant) -> Self {
+        Self { stage: Stage::Running, begun: true, typed: true, ..Self::given(id, String::new(), now) }
     }
 
     /// A tool hook.
@@ -185,7 +201,7 @@ impl Turn {
 
     /// Whether it runs, nobody has stopped it, and nothing has come of it: it may as well begin once more.
     pub(super) fn is_untouched(&self) -> bool {
-        self.stage == Stage::Running && !self.interrupted && !self.touched
+        self.stage == Stage::Running && !self.interrupted && !self.touched && !self.typed
     }
 
     /// How long to wait for that; `writes`: something of the transcript was seen.

@@ -47,7 +47,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::driver::RawWanted;
+    use crate::driver::{RawWanted, TerminalSlot};
     use crate::protocol::{BackendId, BackendSpec, EnvPolicy, ThreadId, ThreadOrigin, TurnOptions};
 
     fn spec(env_policy: EnvPolicy) -> BackendSpec {
@@ -70,6 +70,7 @@ mod tests {
             options: TurnOptions { system_prompt: Some("be brief".into()), ..TurnOptions::default() },
             label: "a::b".into(),
             raw: RawWanted::default(),
+            terminal: TerminalSlot::default(),
         };
         let args: Vec<_> = args(&request).into_iter().map(|arg| arg.into_string().unwrap()).collect();
         let args = args.join(" ");

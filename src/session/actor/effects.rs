@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::Actor;
 use crate::driver::{Command, CommandKind, OpenRequest};
-use crate::protocol::{ErrorKind, Event, EventKind, InterruptCause, Logged, ThreadId, TurnEnding, TurnError, TurnId};
+use crate::protocol::{
+    BackendId, ErrorKind, Event, EventKind, InterruptCause, Logged, ThreadId, TurnEnding, TurnError, TurnId,
+};
 use crate::session::machine::{Effect, Input};
 use crate::session::outbox::{Need, Out, Start};
 use crate::session::recall;
@@ -37,6 +39,7 @@ impl Actor {
                     let _ = reply.send(Reply::Taken(submitted));
                 }
             }
+            Effect::Typed { turn, backend, thread, text } => self.typed(turn, backend, thread, text),
             // Only when the rest is done, or what it brings about would come before what it follows.
             Effect::Again(job) => self.next.push_back(Input::Submit(job)),
             Effect::Reply { ask, result } => {
@@ -63,7 +66,7 @@ impl Actor {
             }
             Effect::MarkIdle(idle) => self.member.mark_idle(idle),
             Effect::Open { driver, request } => {
-                let request = OpenRequest { raw: self.journal.raw(), ..request };
+                let request = OpenRequest { raw: self.journal.raw(), terminal: self.terminal.clone(), ..request };
                 self.attachment = Some(driver.0.open(request));
                 self.attachments += 1;
             }
@@ -218,6 +221,20 @@ impl Actor {
         self.outbox.push(Need::Batch, Out::Accepted { turn, submitter, said, is_provisional, start });
     }
 
+    /// A turn that nobody asked for: a person began it, and the agent has it already.
+    fn typed(&mut self, turn: TurnId, backend: BackendId, thread: ThreadId, text: String) {
+        tracing::debug!(session = %self.machine.record().key, %turn, "a person began a turn in the terminal");
+        self.seq += 1;
+        let key = self.machine.record().key.clone();
+        let record = TurnRecord::accepted(turn, key, backend, thread, self.seq);
+        let said = Logged::now(Event { seq: self.seq, turn, kind: EventKind::UserText(text) });
+        self.writes.now(Write::Accepted(Box::new(AcceptedTurn { turn: record.clone(), name: None, rerun: None })));
+        self.writes.event(&said);
+        self.writes.now(Write::Given(turn));
+        let (turn, submitter) = (Box::new(record), Submitter::Nobody);
+        self.outbox.push(Need::Batch, Out::Accepted { turn, submitter, said: Some(said), is_provisional: false });
+    }
+
     fn accepted(&mut self, record: TurnRecord, submitter: Submitter, said: Option<Arc<Logged>>, is_provisional: bool) {
         let (turn, thread) = (record.id, record.thread.clone());
         self.journal.accepted(record);
@@ -238,7 +255,7 @@ impl Actor {
                 drop(reply.send(Reply::Taken(Submitted { status, turn, thread, depth })));
             }
             (Submitter::Restored { reply, .. }, _) => drop(reply.send(Reply::Taken(()))),
-            (Submitter::Reads(_), None) => {}
+            (Submitter::Reads(_), None) | (Submitter::Nobody, _) => {}
         }
     }
 

@@ -22,9 +22,15 @@ impl Machine {
                     return;
                 }
                 if matches!(&self.state, State::Clearing { command: clear, .. } if *clear == command) {
-                    return if result.is_err() {
+                    if result.is_err() {
                         self.stop(now);
-                    };
+                    }
+                    return;
+                }
+                if let Err(error) = &result
+                    && self.refused_behind(command, error)
+                {
+                    return;
                 }
                 if let (State::Active(active) | State::Interrupting { active, .. }, Err(error)) = (&self.state, result)
                     && active.command == command
@@ -47,11 +53,14 @@ impl Machine {
                 State::Interrupting { dropped, .. } => *dropped = true,
                 _ => {}
             },
-            DriverEvent::Alive => {
-                if let State::Active(active) = &mut self.state {
-                    active.alive(now);
-                }
-            }
+            DriverEvent::Alive => match &mut self.state {
+                State::Active(active) => active.alive(now),
+                // Somebody is at its terminal.
+                State::Idle { since } => *since = now,
+                _ => {}
+            },
+            DriverEvent::TypedTurn { turn, thread, text } => self.typed_turn(now, turn, thread, text),
+            DriverEvent::TypedSteer { text } => self.typed_steer(now, text),
             DriverEvent::SteerConsumed { command } => self.steer_consumed(command),
             DriverEvent::Asked(question) => self.asked(now, question),
             DriverEvent::TurnEnded(ending) => self.turn_ended(now, ending),
@@ -70,6 +79,14 @@ impl Machine {
             State::Interrupting { active, .. } => active.begun = true,
             _ => return,
         }
+        self.note_thread(thread);
+        if matches!(self.state, State::Active(_)) {
+            self.send_steers();
+        }
+    }
+
+    /// The agent's thread is this one.
+    pub(super) fn note_thread(&mut self, thread: ThreadId) {
         if let Some(attached) = &mut self.attached {
             attached.thread = thread.clone();
         }
@@ -78,9 +95,6 @@ impl Machine {
             // one, for no turn of it was answered.
             self.record.thread = Some(thread);
             self.out.push(Effect::Save);
-        }
-        if matches!(self.state, State::Active(_)) {
-            self.send_steers();
         }
     }
 
@@ -105,7 +119,7 @@ impl Machine {
         self.record.answered = true;
         self.keep_thread();
         self.end(turn, ending);
-        self.rest(now, clears);
+        self.next(now, clears);
     }
 
     pub(super) fn detached(&mut self, now: Instant, end: DriverEnd) {
@@ -138,6 +152,7 @@ impl Machine {
                 return;
             }
         }
+        self.lose_behind();
         self.attached = None;
         self.out.push(Effect::ReleasePlace);
         self.settle(now);

@@ -25,6 +25,9 @@ pub struct Machine {
     /// The id that the next new thread gets. claude takes each once only, so it is never one that an agent was given
     /// before, unless that agent says that it has never heard of it.
     pub(super) planned: ThreadId,
+    /// The turn that the agent was given and has not begun, for a person's runs; and how it is to end when its time has come,
+    /// where somebody has stopped it.
+    pub(super) behind: Option<(Active, Option<TurnEnding>)>,
     /// What the attachment was opened with, changes included.
     pub(super) attached: Option<Attached>,
     /// What is to follow when the process is gone.
@@ -125,6 +128,7 @@ impl Machine {
             queue: VecDeque::new(),
             record,
             planned: ThreadId::generate(),
+            behind: None,
             attached: None,
             after: None,
             held: false,
@@ -189,7 +193,8 @@ impl Machine {
 
     /// Whether the turn is neither over nor unknown.
     pub fn owes(&self, turn: TurnId) -> bool {
-        self.active() == Some(turn) || self.queue.iter().any(|job| job.turn == turn)
+        let is_behind = self.behind.as_ref().is_some_and(|(behind, _)| behind.turn == turn);
+        is_behind || self.active() == Some(turn) || self.queue.iter().any(|job| job.turn == turn)
     }
 
     /// Whether what the agent says goes to a reader. Only then does it help to take nothing from the agent while that

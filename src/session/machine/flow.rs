@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Active, Attached, State};
 use super::{After, DriverRef, Effect, Job, Machine};
-use crate::driver::{CommandKind, OpenRequest, Plan, RawWanted, TurnInput};
+use crate::driver::{CommandKind, OpenRequest, Plan, RawWanted, TerminalSlot, TurnInput};
 use crate::protocol::{
     BackendSpec, ErrorKind, Overrides, ThreadId, ThreadOrigin, TurnEnding, TurnError, TurnOptions, WaitReason,
 };
@@ -77,6 +77,7 @@ impl Machine {
             options,
             label: self.record.key.to_string(),
             raw: RawWanted::default(),
+            terminal: TerminalSlot::default(),
         };
         self.state = State::Starting { since: now };
         self.tell_front(WaitReason::Starting);

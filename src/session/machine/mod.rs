@@ -24,6 +24,8 @@
 //! * No thread but a new one is given to a turn that is to find a clean context, and none twice in which a call was
 //!   answered that keeps nothing. A process gets a new one by `Clearing`, from `Idle` or right behind a turn, where its
 //!   driver can do that; it is ended where not, or when it does not do it (`clear.rs`).
+//! * A person's turn is none that was asked for: it begins when the agent says so, and what the agent was given meanwhile waits
+//!   behind it (`typed.rs`).
 //! * A thread belongs to one conversation of the caller's: a turn with another `boundary` begins a new one, in its turn.
 //! * A place is asked for before a process is opened, and given back once, after it is gone.
 
@@ -40,6 +42,7 @@ mod stops;
 #[cfg(test)]
 mod tests;
 mod time;
+mod typed;
 mod types;
 
 pub use acting::{Act, Acted, AskId, Change, Refused};

@@ -20,6 +20,10 @@ impl Machine {
             }
             return;
         }
+        if let Some((_, stopped)) = self.behind.as_mut().filter(|(behind, _)| behind.turn == turn) {
+            stopped.get_or_insert(ending);
+            return;
+        }
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Active(active) if active.turn == turn => {
                 self.state = State::Active(active.clone());
@@ -81,6 +85,11 @@ impl Machine {
             } else {
                 self.end(job.turn, TurnEnding::Interrupted(waiting));
             }
+        }
+        if after != After::Shutdown
+            && let Some((_, stopped)) = &mut self.behind
+        {
+            stopped.get_or_insert(TurnEnding::Interrupted(running));
         }
         match self.state {
             State::Active(_) if after != After::Shutdown => self.interrupt(now, None, TurnEnding::Interrupted(running)),

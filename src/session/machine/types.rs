@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::acting::{Act, Acted, AskId, Refused};
 use crate::driver::{Command, Driver, DriverEvent, OpenRequest};
 use crate::protocol::{
-    BackendSpec, EventKind, HistoryMessage, Limits, LostThread, ThreadId, TurnError, TurnId, TurnRequest,
+    BackendId, BackendSpec, EventKind, HistoryMessage, Limits, LostThread, ThreadId, TurnError, TurnId, TurnRequest,
 };
 use crate::store::StoreError;
 
@@ -264,6 +264,17 @@ pub enum Effect {
         into: TurnId,
         /// The thread of that.
         thread: ThreadId,
+    },
+    /// A person has begun this turn in the agent's own terminal.
+    Typed {
+        /// Which turn.
+        turn: TurnId,
+        /// Whose agent it is.
+        backend: BackendId,
+        /// Its thread.
+        thread: ThreadId,
+        /// What was typed.
+        text: String,
     },
     /// It became none: submit it once more, when all other effects are carried out.
     Again(Box<Job>),

@@ -3,7 +3,8 @@
 use super::Registry;
 use std::sync::Arc;
 
-use crate::protocol::{Logged, SessionKey, TenantId, TurnId};
+use crate::driver::{NotSeated, Viewer};
+use crate::protocol::{Logged, ScreenSize, SessionKey, TenantId, TurnId};
 use crate::session::journal::WatchError;
 use crate::session::observer::Observer;
 use crate::store::{StoreError, TurnQuery, TurnRecord};
@@ -24,6 +25,20 @@ impl Registry {
     /// When nothing is known of such a turn, or `after` is in the future.
     pub fn watch_turn(&self, tenant: &TenantId, turn: TurnId, after: Option<u64>) -> Result<Observer, WatchError> {
         self.inner.journal.watch_turn(tenant, turn, after)
+    }
+
+    /// Attaches to the terminal of the session's process. See [`crate::driver::TerminalSlot::attach`].
+    ///
+    /// # Errors
+    /// When there is none, or as many watch it as may.
+    pub async fn attach(
+        &self,
+        key: &SessionKey,
+        size: Option<ScreenSize>,
+        keyboard: bool,
+    ) -> Result<Viewer, NotSeated> {
+        let handle = self.find(key).ok_or(NotSeated::Empty)?;
+        handle.terminal.attach(size, keyboard).await
     }
 
     /// A turn, as far as it is known.

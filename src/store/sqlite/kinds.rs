@@ -128,6 +128,7 @@ impl<'a> KindRow<'a> {
             EventKind::Steered { steer, text } => ("steered", Some(text), Data::of_steer(*steer)),
             EventKind::SteerConsumed { steer } => ("steer_consumed", None, Data::of_steer(*steer)),
             EventKind::SteerDropped { steer } => ("steer_dropped", None, Data::of_steer(*steer)),
+            EventKind::Typed { steer } => ("typed", None, steer.map_or_else(none, Data::of_steer)),
             EventKind::FileChange { id, path, kind } => {
                 ("file_change", None, Data { id: said(id), path: said(path), change: said(kind.word()), ..none() })
             }
@@ -192,6 +193,7 @@ pub(super) fn read_kind(kind: &str, text: Option<&str>, data: Option<&str>) -> R
         "steered" => EventKind::Steered { steer: read_steer(data.steer)?, text: text()? },
         "steer_consumed" => EventKind::SteerConsumed { steer: read_steer(data.steer)? },
         "steer_dropped" => EventKind::SteerDropped { steer: read_steer(data.steer)? },
+        "typed" => EventKind::Typed { steer: data.steer.map(|steer| read_steer(Some(steer))).transpose()? },
         "file_change" => {
             EventKind::FileChange { id: owned(data.id)?, path: owned(data.path)?, kind: word(&need(data.change)?)? }
         }

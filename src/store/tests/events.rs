@@ -55,6 +55,8 @@ fn every_kind() -> Vec<EventKind> {
         EventKind::Steered { steer: SteerId::generate(), text: text() },
         EventKind::SteerConsumed { steer: SteerId::generate() },
         EventKind::SteerDropped { steer: SteerId::generate() },
+        EventKind::Typed { steer: None },
+        EventKind::Typed { steer: Some(SteerId::generate()) },
         EventKind::PermissionAsked(Question { id: "req_1".to_owned(), tool: "Bash".to_owned(), input: text() }),
         decided(Decision::Allow),
         decided(Decision::AllowSession),

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use turnmux::channel::{Hub, HubConfig};
 use turnmux::driver::claude_channel::{ChannelFolder, ClaudeChannel, NAME};
-use turnmux::driver::{Driver as _, OpenRequest, RawWanted};
+use turnmux::driver::{Driver as _, OpenRequest, RawWanted, TerminalSlot};
 use turnmux::process::{Supervisor, SupervisorConfig};
 use turnmux::protocol::{BackendId, BackendSpec, EnvPolicy, Limits, ThreadId, ThreadOrigin, TurnOptions};
 
@@ -85,6 +85,7 @@ impl Rig {
             options: TurnOptions::default(),
             label: self.label.clone(),
             raw: RawWanted::default(),
+            terminal: TerminalSlot::default(),
         }))
     }
 

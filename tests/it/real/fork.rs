@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use turnmux::driver::claude_stream::{ClaudeStream, NAME};
-use turnmux::driver::{Attachment, Command, CommandKind, Driver as _, DriverEvent, OpenRequest, RawWanted, TurnInput};
+use turnmux::driver::{
+    Attachment, Command, CommandKind, Driver as _, DriverEvent, OpenRequest, RawWanted, TerminalSlot, TurnInput,
+};
 use turnmux::process::{Supervisor, SupervisorConfig};
 use turnmux::protocol::{BackendId, BackendSpec, EnvPolicy, Limits, ThreadId, ThreadOrigin};
 use turnmux::protocol::{TurnEnding, TurnId, TurnOptions};
@@ -29,6 +31,7 @@ async fn a_fork_knows_what_came_before_and_leaves_its_parent_alone(claude: Claud
             options: TurnOptions::default(),
             label: "fork".into(),
             raw: RawWanted::default(),
+            terminal: TerminalSlot::default(),
         });
         Talk { attachment, commands: 0 }
     };

@@ -181,6 +181,7 @@ impl Section {
                 let which = self.steers.iter().position(|other| other == steer).map_or(0, |at| at + 1);
                 self.note(out, &format!("The model never read input {which} of those that came while it ran."));
             }
+            EventKind::Typed { steer: None } => self.note(out, "Typed in the agent's own terminal."),
             EventKind::ToolUse { id, name, input } => {
                 self.fold(out);
                 open_details(out, name);
@@ -223,6 +224,7 @@ impl Section {
             | EventKind::TextDelta(_)
             | EventKind::ReasoningDelta(_)
             | EventKind::SteerConsumed { .. }
+            | EventKind::Typed { .. }
             | EventKind::Raw(_)
             | EventKind::Usage(_) => {}
         }

@@ -18,6 +18,10 @@ impl Exchange {
             // A subagent's: no part of the answer.
             return Reply::Empty;
         }
+        input.session_id.as_ref().clone_into(&mut self.session_id);
+        if input.name != "UserPromptSubmit" {
+            self.shows_typed(now, input);
+        }
         match &*input.name {
             "UserPromptSubmit" => self.submitted(now, input),
             "MessageDisplay" => {
@@ -61,14 +65,16 @@ impl Exchange {
     }
 
     fn submitted(&mut self, now: Instant, input: &HookInput<'_>) {
-        self.busy = true;
-        let push = input.prompt.as_deref().and_then(push_of);
-        let Some(push) = push else {
-            tracing::debug!(pid = self.pid, "claude began a turn of its own");
-            return;
+        let was_busy = std::mem::replace(&mut self.busy, true);
+        let prompt = input.prompt.as_deref().unwrap_or_default();
+        let Some(push) = push_of(prompt) else {
+            return self.unpushed(now, was_busy, prompt, input);
         };
+        if self.is_behind(push) {
+            return self.take_over(now, input);
+        }
         if let Some(turn) = &mut self.turn {
-            let taken = turn.take_steers(input.prompt.as_deref().unwrap_or_default());
+            let taken = turn.take_steers(prompt);
             if !taken.is_empty() {
                 if turn.stage == Stage::Ended(Ended::Interrupted) {
                     // claude begins what waited by itself. The turn is over when that is.
@@ -100,7 +106,7 @@ impl Exchange {
             tracing::warn!(pid = self.pid, "a message began a second time; it is interrupted");
             self.drop_start();
             if self.turn.as_ref().is_some_and(|turn| matches!(turn.stage, Stage::Ended(_))) {
-                self.complete();
+                self.complete(now);
             }
         }
     }
@@ -111,16 +117,14 @@ impl Exchange {
         self.acts.push_back(Act::Keys(ESCAPE));
     }
 
-    fn begin(&mut self, input: &HookInput<'_>) {
+    pub(super) fn begin(&mut self, input: &HookInput<'_>) {
         let Some(turn) = &mut self.turn else { return };
         turn.stage = Stage::Running;
         self.dropping = false;
-        if let Some(mode) = input.permission_mode.as_deref()
-            && laxer(mode, self.options.permission)
-        {
-            self.broken = Some(words::laxer(&self.spec, mode, self.options.permission));
+        if self.is_too_lax(input) {
             return;
         }
+        let Some(turn) = &mut self.turn else { return };
         match ThreadId::parse(&input.session_id) {
             Ok(_) if std::mem::replace(&mut turn.begun, true) => {}
             Ok(thread) => self.events.push_back(DriverEvent::Began { thread }),
@@ -132,6 +136,15 @@ impl Exchange {
         if turn.interrupted {
             self.acts.push_back(Act::Keys(ESCAPE));
         }
+    }
+
+    /// Whether claude allows more than it was told to; then its process is of no use.
+    pub(super) fn is_too_lax(&mut self, input: &HookInput<'_>) -> bool {
+        let mode = input.permission_mode.as_deref().filter(|mode| laxer(mode, self.options.permission));
+        if let Some(mode) = mode {
+            self.broken = Some(words::laxer(&self.spec, mode, self.options.permission));
+        }
+        mode.is_some()
     }
 
     fn asked(&mut self, input: &HookInput<'_>) -> Reply {
@@ -156,7 +169,11 @@ impl Exchange {
         self.idle_since = Some(now);
         if std::mem::take(&mut self.dropping) {
             self.stray = Some(now);
-            return self.settle();
+            return self.settle(now);
+        }
+        if self.turn.is_none() {
+            // It was at something of its own; what a person has typed meanwhile is next.
+            return self.go_on(now);
         }
         let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) else { return };
         if turn.interrupted {
@@ -168,6 +185,6 @@ impl Exchange {
         turn.since = now;
         turn.stage = Stage::Ended(ended);
         self.show(shown);
-        self.settle();
+        self.settle(now);
     }
 }

@@ -29,21 +29,27 @@ impl Exchange {
             Entry::Assistant(said) => {
                 if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage != Stage::Given) {
                     turn.written(&said);
-                    self.settle();
+                    self.settle(now);
                 }
             }
             Entry::QueuedCommand(content) => {
+                if self.is_named_behind(&content) {
+                    return self.taken_along(now);
+                }
+                self.merged_typed(&content);
                 if let Some(turn) = &mut self.turn {
                     // Older releases merge a steer without calling the hook.
                     let taken = turn.take_steers(&content);
                     self.events.extend(taken.into_iter().map(|command| DriverEvent::SteerConsumed { command }));
-                    self.settle();
+                    self.settle(now);
                 }
             }
+            // Merged, which another entry says; or taken back into the prompt, to be typed again.
+            Entry::Removed(Some(content)) => self.forget_typed(&content),
             Entry::TurnDuration => {
                 if let Some(turn) = &mut self.turn {
                     turn.duration();
-                    self.settle();
+                    self.settle(now);
                 }
             }
             _ => {}
@@ -54,7 +60,7 @@ impl Exchange {
         self.busy = false;
         self.idle_since = Some(now);
         if std::mem::take(&mut self.dropping) {
-            return self.settle();
+            return self.settle(now);
         }
         let stray = self.stray.take().is_some_and(|since| now < since + LATE);
         if stray && self.turn.as_ref().is_some_and(|turn| turn.is_untouched() && turn.pushes < PUSHES_MAX) {
@@ -68,7 +74,7 @@ impl Exchange {
         if let Some(turn) = self.turn.as_mut().filter(|turn| turn.stage == Stage::Running) {
             turn.stage = Stage::Ended(Ended::Interrupted);
             turn.since = now;
-            self.settle();
+            self.settle(now);
         }
     }
 }

@@ -6,3 +6,4 @@ mod play;
 mod random;
 mod starts;
 mod steers;
+mod typing;

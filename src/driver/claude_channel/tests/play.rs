@@ -200,6 +200,8 @@ fn said_of(event: &DriverEvent) -> String {
         DriverEvent::Acked { result: Ok(()), .. } => "acked".into(),
         DriverEvent::Acked { result: Err(error), .. } => format!("refused {:?}", error.kind),
         DriverEvent::Began { .. } => "began".into(),
+        DriverEvent::TypedTurn { text, .. } => format!("typed {text:?}"),
+        DriverEvent::TypedSteer { text } => format!("steered {text:?}"),
         DriverEvent::SteerConsumed { command } => format!("took {command}"),
         DriverEvent::Step(EventKind::TextDelta(text)) => format!("{text:?}"),
         DriverEvent::Step(EventKind::ToolUse { name, .. }) => format!("uses {name}"),

@@ -16,6 +16,7 @@ mod order;
 mod property;
 mod starts;
 mod stops;
+mod typed;
 mod world;
 
 use std::collections::HashMap;
@@ -175,6 +176,7 @@ impl Bench {
             Effect::Recall { number, .. } => format!("recall {number}"),
             Effect::PutOff(turn) => format!("{} put off", name(turn)),
             Effect::Joined { turn, into, .. } => format!("{} joins {}", name(turn), name(into)),
+            Effect::Typed { turn, .. } => format!("typed {}", name(turn)),
             Effect::Again(job) => format!("again {}", name(&job.turn)),
             Effect::Reply { result: Ok(acted), .. } => first_word(&format!("{acted:?}")).to_lowercase(),
             Effect::Reply { result: Err(refused), .. } => format!("refused {}", first_word(&format!("{refused:?}"))),

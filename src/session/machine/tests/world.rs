@@ -199,6 +199,7 @@ impl World {
                 assert!(!self.accepted.contains(turn) && self.denied.insert(*turn), "it has one answer");
                 assert_eq!(self.active, Some(*into), "only the running turn is steered");
             }
+            Effect::Typed { .. } => unreachable!("nobody types here"),
             Effect::Again(job) => self.again.push((**job).clone()),
             Effect::Reply { ask, .. } => assert!(self.asks.remove(ask), "whoever asks has one answer"),
             Effect::MarkIdle(_) | Effect::Save | Effect::PutOff(_) | Effect::Finished => {}
