@@ -39,7 +39,9 @@ pub struct Attach {
 impl Attach {
     pub(super) async fn run(self) -> Result<(), Failure> {
         if self.common.json {
-            return Err(Failure::Usage("attach shows a terminal and knows no JSON; `turnmux tail --json` does".to_owned()));
+            return Err(Failure::Usage(
+                "attach shows a terminal and knows no JSON; `turnmux tail --json` does".to_owned(),
+            ));
         }
         let client = self.common.connect().await?;
         let has_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();

@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 use super::{AttachError, BackendView, Counts, Dispatch, Refusal};
 use crate::driver::catalog::Catalog;
 use crate::protocol::{
-    BackendId, BackendSpec, ErrorKind, Logged, Permission, ScreenSize, SessionKey, TenantId, Tenants, ThreadId, TurnError,
-    TurnId, TurnRequest,
+    BackendId, BackendSpec, ErrorKind, Logged, Permission, ScreenSize, SessionKey, TenantId, Tenants, ThreadId,
+    TurnError, TurnId, TurnRequest,
 };
 use crate::session::{
     Accepted, Act, Acted, Change, Denial, Interrupted, Job, NotSeated, Observer, Refused, Registry, Restarted,

@@ -8,7 +8,8 @@ use futures_util::future::BoxFuture;
 
 use crate::protocol::{BackendId, Logged, ScreenSize, SessionKey, TenantId, ThreadId, TurnError, TurnId, TurnRequest};
 use crate::session::{
-    Accepted, Act, Acted, Denial, Interrupted, Observer, Refused, SessionView, Submitted, VIEWERS_MAX, Viewer, WatchError,
+    Accepted, Act, Acted, Denial, Interrupted, Observer, Refused, SessionView, Submitted, VIEWERS_MAX, Viewer,
+    WatchError,
 };
 use crate::store::{StoreError, TurnQuery, TurnRecord};
 

@@ -14,5 +14,5 @@ pub use port::{
     Answer, Attachment, CHANNEL_MAX, Command, CommandId, CommandKind, Driver, DriverEvent, OpenRequest, Plan,
     RawWanted, SteerMode, TurnInput,
 };
-pub use terminal::{Hands, NotSeated, Picture, TerminalSlot, VIEWERS_MAX, Viewer};
 use terminal::{Ask, Audience, Typed, Wish};
+pub use terminal::{Hands, NotSeated, Picture, TerminalSlot, VIEWERS_MAX, Viewer};

@@ -24,9 +24,7 @@ use crate::api::respond::{ApiError, Body};
 use crate::api::router::Api;
 use crate::dispatch::{Hands, Observer, Viewer};
 use crate::protocol::{ScreenSize, TenantId};
-use crate::wire::terminal::{
-    CLOSE_BAD_MESSAGE, CLOSE_SLOW, CLOSE_WATCH_ONLY, FromViewer, MESSAGE_BYTES_MAX, ToViewer,
-};
+use crate::wire::terminal::{CLOSE_BAD_MESSAGE, CLOSE_SLOW, CLOSE_WATCH_ONLY, FromViewer, MESSAGE_BYTES_MAX, ToViewer};
 use crate::wire::websocket::{NoWebSocket, accept};
 
 /// How long a client may take to read one picture.
@@ -59,7 +57,8 @@ pub(in crate::api) async fn terminal(
     let upgrade = upgrade.ok_or_else(|| ApiError::no_websocket(&NoWebSocket::NotAsked))?;
     // Whoever types can answer what the agent asks.
     let listens = wanted.keyboard.then(|| api.dispatch.watch(&key, None).ok()).flatten();
-    let attached = Attached { keyboard: wanted.keyboard, heartbeat: api.config.heartbeat, _listens: listens, _share: share };
+    let attached =
+        Attached { keyboard: wanted.keyboard, heartbeat: api.config.heartbeat, _listens: listens, _share: share };
     tokio::spawn(attached.serve(upgrade, viewer));
     let mut response = Response::new(Empty::new().boxed_unsync());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -79,9 +78,11 @@ impl Wanted {
         let query = Query::read(query, is_known, "`rows`, `cols` and `keyboard`")?;
         let side = |name: &'static str| match query.one(name)? {
             None => Ok(None),
-            Some(text) => text.parse::<u16>().ok().filter(|side| (1..=1000).contains(side)).map(Some).ok_or_else(|| {
-                ApiError::field(name, "invalid_parameter", format!("`{name}`: expected a number from 1 to 1000"))
-            }),
+            Some(text) => {
+                text.parse::<u16>().ok().filter(|side| (1..=1000).contains(side)).map(Some).ok_or_else(|| {
+                    ApiError::field(name, "invalid_parameter", format!("`{name}`: expected a number from 1 to 1000"))
+                })
+            }
         };
         let size = match (side("rows")?, side("cols")?) {
             (Some(rows), Some(cols)) => Some(ScreenSize::new(rows, cols)),

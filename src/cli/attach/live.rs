@@ -158,11 +158,7 @@ struct Ends([Signal; 3]);
 
 impl Ends {
     fn new() -> io::Result<Self> {
-        Ok(Self([
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-            signal(SignalKind::interrupt())?,
-        ]))
+        Ok(Self([signal(SignalKind::terminate())?, signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?]))
     }
 
     async fn next(&mut self) {

@@ -11,8 +11,7 @@ use crate::protocol::ScreenSize;
 pub(super) const ENTER: &str = "\x1b[?1049h\x1b[?7l\x1b[m\x1b[2J";
 
 /// What is taken back, whatever the agent's screen has set: a frame, paste marks, mouse, keypad, arrows, cursor, colours.
-pub(super) const LEAVE: &str =
-    "\x1b[?2026l\x1b[?7h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b>\x1b[?1l\x1b[0 q\x1b[?25h\x1b[m\x1b[?1049l";
+pub(super) const LEAVE: &str = "\x1b[?2026l\x1b[?7h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b>\x1b[?1l\x1b[0 q\x1b[?25h\x1b[m\x1b[?1049l";
 
 /// The two screens.
 pub(super) struct Screen {
@@ -125,7 +124,10 @@ mod tests {
     fn the_last_line_says_how_to_leave_and_the_others_are_the_agents() {
         let mut desk = Desk::new(4, 40);
         assert_eq!(desk.shows(b"one\r\ntwo"), ["one", "two", "", " main::a \u{b7} Ctrl-\\ twice detaches"]);
-        assert_eq!(desk.shows(b"\x1b[1;1HONE\x1b[2;1H\x1b[K"), ["ONE", "", "", " main::a \u{b7} Ctrl-\\ twice detaches"]);
+        assert_eq!(
+            desk.shows(b"\x1b[1;1HONE\x1b[2;1H\x1b[K"),
+            ["ONE", "", "", " main::a \u{b7} Ctrl-\\ twice detaches"]
+        );
         assert_eq!(desk.terminal.screen().cursor_position(), (1, 0));
     }
 

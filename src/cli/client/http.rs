@@ -189,7 +189,10 @@ impl Client {
     }
 
     /// Sends a request over the connection that is free, or a new one; gives that back, for whoever reads the answer to its end.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Connection), ClientError> {
+    pub(super) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Connection), ClientError> {
         let mut connection = match self.free().await {
             Some(connection) => connection,
             None => Connection::open(&self.place.addresses).await.map_err(|error| self.closed(&error))?,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::Actor;
 use crate::driver::{Command, CommandKind, OpenRequest};
-use crate::protocol::{BackendId, ErrorKind, Event, EventKind, InterruptCause, Logged, ThreadId, TurnEnding, TurnError, TurnId};
+use crate::protocol::{
+    BackendId, ErrorKind, Event, EventKind, InterruptCause, Logged, ThreadId, TurnEnding, TurnError, TurnId,
+};
 use crate::session::machine::{Effect, Input};
 use crate::session::outbox::{Need, Out, Start};
 use crate::session::recall;
@@ -229,8 +231,9 @@ impl Actor {
         self.writes.now(Write::Accepted(Box::new(AcceptedTurn { turn: record.clone(), name: None, rerun: None })));
         self.writes.event(&said);
         self.writes.now(Write::Given(turn));
-        let (turn, submitter) = (Box::new(record), Submitter::Nobody);
-        self.outbox.push(Need::Batch, Out::Accepted { turn, submitter, said: Some(said), is_provisional: false });
+        let (turn, submitter, start) = (Box::new(record), Submitter::Nobody, Start::Begun);
+        self.outbox
+            .push(Need::Batch, Out::Accepted { turn, submitter, said: Some(said), is_provisional: false, start });
     }
 
     fn accepted(&mut self, record: TurnRecord, submitter: Submitter, said: Option<Arc<Logged>>, is_provisional: bool) {

@@ -71,7 +71,9 @@ impl Machine {
 
     /// The driver does not take the turn that waits behind a person's. False when the command was another.
     pub(super) fn refused_behind(&mut self, command: CommandId, error: &TurnError) -> bool {
-        let Some((behind, stopped)) = self.behind.take_if(|(behind, _)| behind.command == command) else { return false };
+        let Some((behind, stopped)) = self.behind.take_if(|(behind, _)| behind.command == command) else {
+            return false;
+        };
         self.end(behind.turn, stopped.unwrap_or_else(|| TurnEnding::Failed(error.clone())));
         true
     }

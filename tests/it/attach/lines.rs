@@ -37,7 +37,8 @@ async fn who_watches_gives_no_turns() {
 async fn what_comes_through_a_pipe_is_answered_before_it_ends() {
     let daemon = Daemon::stand_in().start().await;
     daemon.client.session(KEY).ask("the first word").await;
-    let piped = Console::shell(&daemon, &format!("echo through a pipe | \"$TURNMUX\" attach '{KEY}'; echo code $?")).await;
+    let piped =
+        Console::shell(&daemon, &format!("echo through a pipe | \"$TURNMUX\" attach '{KEY}'; echo code $?")).await;
     let (_, screen) = piped.ends().await;
     assert!(screen.contains("You said: through a pipe") && screen.contains("code 0"), "{screen}");
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use turnmux::driver::claude_stream::{ClaudeStream, NAME};
-use turnmux::driver::{Attachment, Command, CommandKind, Driver as _, DriverEvent, OpenRequest, RawWanted, TerminalSlot, TurnInput};
+use turnmux::driver::{
+    Attachment, Command, CommandKind, Driver as _, DriverEvent, OpenRequest, RawWanted, TerminalSlot, TurnInput,
+};
 use turnmux::process::{Supervisor, SupervisorConfig};
 use turnmux::protocol::{BackendId, BackendSpec, EnvPolicy, Limits, ThreadId, ThreadOrigin};
 use turnmux::protocol::{TurnEnding, TurnId, TurnOptions};
