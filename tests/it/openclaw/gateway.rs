@@ -18,8 +18,9 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use super::world::OpenClaw;
 use crate::harness::within_at_most;
 
-/// OpenClaw computes for seconds before it listens, and before a session's first turn.
-pub(super) const LIMIT: Duration = Duration::from_mins(3);
+/// OpenClaw computes for ten seconds before it listens, and for some before a session's first turn: minutes, where many
+/// others compute too.
+pub(super) const LIMIT: Duration = Duration::from_mins(6);
 const TOKEN: &str = "token-of-the-gateway";
 
 /// A running gateway with one client. Dropped, it is killed.

@@ -19,16 +19,16 @@ async fn live(daemon: &Daemon) -> Vec<Value> {
 async fn agents_and_sessions_run_side_by_side() {
     let settings = format!("sessions.max_live = {}\nsessions.linger = \"1m\"", SESSIONS + 5);
     let daemon = daemon(Daemon::stand_in().config(&settings)).start().await;
-    let openclaw = OpenClaw::in_front_of(&daemon).await;
     let proxy = Proxy::before(&daemon.client.address).await;
-    openclaw.set_up(&["--port", &proxy.port().to_string()]).await;
+    let openclaw = OpenClaw::beside(&daemon);
     let ops = openclaw.home().join("ops");
     let agents = json!({
         "ownership": "explicit",
         "defaults": {"systemAgent": {"agentId": "main"}},
         "entries": {"main": {}, "ops": {"workspace": ops}},
     });
-    openclaw.run(&["config", "set", "agents", &agents.to_string(), "--strict-json", "--merge"]).await;
+    openclaw.configure(&json!({"agents": agents}).to_string());
+    openclaw.set_up(&["--port", &proxy.port().to_string()]).await;
     let mut gateway = openclaw.gateway().await;
 
     // Two agents at the same time, each in its own folder: both have begun before either may go on.

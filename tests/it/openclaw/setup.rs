@@ -55,8 +55,7 @@ async fn where_nothing_was_nothing_is_left() {
 async fn what_was_before_comes_back_to_the_byte() {
     let home = scratch();
     let openclaw = OpenClaw::at(home.path());
-    std::fs::create_dir(home.path().join(".openclaw")).unwrap();
-    std::fs::write(openclaw.config_file(), OWN).unwrap();
+    openclaw.configure(OWN);
     std::fs::set_permissions(openclaw.config_file(), std::fs::Permissions::from_mode(0o600)).unwrap();
 
     openclaw.set_up(&["--service"]).await;
@@ -87,8 +86,7 @@ async fn what_was_before_comes_back_to_the_byte() {
 async fn what_somebody_changed_meanwhile_stays() {
     let home = scratch();
     let openclaw = OpenClaw::at(home.path());
-    std::fs::create_dir(home.path().join(".openclaw")).unwrap();
-    std::fs::write(openclaw.config_file(), OWN).unwrap();
+    openclaw.configure(OWN);
     openclaw.set_up(&[]).await;
     openclaw.run(&["config", "set", "gateway.port", "19001"]).await;
     // A second set-up does not take the change for its own.
@@ -133,9 +131,8 @@ async fn a_machine_that_is_not_ready_is_told_what_it_lacks() {
 async fn a_configuration_that_is_not_valid_is_not_touched() {
     let home = scratch();
     let openclaw = OpenClaw::at(home.path());
-    std::fs::create_dir(home.path().join(".openclaw")).unwrap();
     let invalid = "{\"gateway\": {\"mode\": 7}}";
-    std::fs::write(openclaw.config_file(), invalid).unwrap();
+    openclaw.configure(invalid);
     let said = openclaw.script(&[]).await;
     assert!(
         !said.success && said.stderr.contains("config is invalid") && said.stderr.contains("gateway.mode"),

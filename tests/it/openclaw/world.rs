@@ -10,7 +10,7 @@ use tokio::process::Command;
 use crate::harness::{Daemon, DaemonBuilder, within_at_most};
 
 /// OpenClaw's own command line takes two to three seconds of a processor for itself, each time.
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// An installation: a home, and the programs on PATH.
 pub(super) struct OpenClaw {
@@ -34,10 +34,15 @@ pub(super) fn daemon(builder: DaemonBuilder) -> DaemonBuilder {
 impl OpenClaw {
     /// With a home in the daemon's scratch folder, and set up for it.
     pub(super) async fn in_front_of(daemon: &Daemon) -> Self {
-        let openclaw = Self::at(&daemon.scratch().canonicalize().expect("a folder").join("openclaw"));
         let (_, port) = daemon.client.address.rsplit_once(':').expect("a port");
+        let openclaw = Self::beside(daemon);
         openclaw.set_up(&["--port", port]).await;
         openclaw
+    }
+
+    /// With a home in the daemon's scratch folder, where nothing of OpenClaw's is yet.
+    pub(super) fn beside(daemon: &Daemon) -> Self {
+        Self::at(&daemon.scratch().canonicalize().expect("a folder").join("openclaw"))
     }
 
     /// With this home. Panics when OpenClaw is not there: a test that needs it must not pass without it.
@@ -69,6 +74,12 @@ impl OpenClaw {
     /// Its configuration.
     pub(super) fn config_file(&self) -> PathBuf {
         self.home.join(".openclaw/openclaw.json")
+    }
+
+    /// Writes it, as somebody who knows what is to stand in it.
+    pub(super) fn configure(&self, config: &str) {
+        std::fs::create_dir(self.home.join(".openclaw")).expect("a folder");
+        std::fs::write(self.config_file(), config).expect("a file");
     }
 
     /// The same, read.
