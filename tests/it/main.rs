@@ -6,6 +6,7 @@ mod attach;
 mod channel;
 mod cli;
 mod crash;
+mod docs;
 mod driver_channel;
 mod faults;
 mod harness;
