@@ -61,7 +61,7 @@ impl Default for Schema {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Call {
     /// The text around every prompt of `turnmux call`, which stands where `{prompt}` does; empty is none. Default: that there is
-    /// nobody to answer questions.
+    /// nobody to answer questions. Example: `In one sentence: {prompt}`.
     pub(super) wrapping: String,
 }
 
