@@ -22,9 +22,10 @@ impl Machine {
                     return;
                 }
                 if matches!(&self.state, State::Clearing { command: clear, .. } if *clear == command) {
-                    return if result.is_err() {
-                        self.stop(now)
-                    };
+                    if result.is_err() {
+                        self.stop(now);
+                    }
+                    return;
                 }
                 if let Err(error) = &result
                     && self.refused_behind(command, error)
