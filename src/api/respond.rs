@@ -89,7 +89,7 @@ impl ApiError {
     }
 
     /// The route speaks WebSocket, and the request does not ask for that as RFC 6455 says.
-    pub(super) fn no_websocket(error: &NoWebSocket) -> Self {
+    pub(super) fn no_websocket(error: NoWebSocket) -> Self {
         let status = match error {
             NoWebSocket::Key => StatusCode::BAD_REQUEST,
             NoWebSocket::NotAsked | NoWebSocket::Version => StatusCode::UPGRADE_REQUIRED,

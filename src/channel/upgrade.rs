@@ -1,4 +1,4 @@
-//! Which requests become WebSockets.
+//! Which requests open a socket.
 
 use bytes::Bytes;
 use http_body_util::Full;

@@ -44,9 +44,8 @@ pub(super) async fn attach(client: &Client, session: &str, watch: bool) -> Resul
                 }
             }
             line = lines.next() => {
-                match line.filter(|line| !line.trim().is_empty()) {
-                    Some(line) => open.extend(submit(client, session, &line).await?),
-                    None => {}
+                if let Some(line) = line.filter(|line| !line.trim().is_empty()) {
+                    open.extend(submit(client, session, &line).await?);
                 }
             }
         }
@@ -105,15 +104,14 @@ impl Lines {
                 return Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
             }
             let Some(typed) = &mut self.typed else { return std::future::pending().await };
-            match typed.recv().await {
-                Some(read) => self.buffer.extend_from_slice(&read),
-                None => {
-                    self.typed = None;
-                    self.is_over = true;
-                    let rest = std::mem::take(&mut self.buffer);
-                    return (!rest.is_empty()).then(|| String::from_utf8_lossy(&rest).into_owned());
-                }
+            if let Some(read) = typed.recv().await {
+                self.buffer.extend_from_slice(&read);
+                continue;
             }
+            self.typed = None;
+            self.is_over = true;
+            let rest = std::mem::take(&mut self.buffer);
+            return (!rest.is_empty()).then(|| String::from_utf8_lossy(&rest).into_owned());
         }
     }
 }

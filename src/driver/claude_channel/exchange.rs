@@ -256,7 +256,7 @@ impl Exchange {
             CommandKind::StartTurn { turn, input, options } => match &self.turn {
                 None if self.ready => self.start(now, id, turn, &input, options),
                 Some(running) if running.typed && self.behind.is_none() => {
-                    self.put_behind(now, id, turn, &input, options)
+                    self.put_behind(now, id, turn, &input, options);
                 }
                 _ => self.refuse(id, "the agent is not ready for a turn"),
             },

@@ -70,7 +70,8 @@ async fn attend(
     events: &mpsc::Sender<DriverEvent>,
 ) -> (End, bool) {
     match Host::start(driver, request, commands, events).await {
-        Ok(host) => host.serve().await,
+        // Boxed, for it is large.
+        Ok(host) => Box::pin(host.serve()).await,
         Err(error) => (End::Over(DriverEnd::Failed(error)), false),
     }
 }
@@ -236,7 +237,7 @@ impl<'a> Host<'a> {
                 }
                 Happened::Painted(_) => break Over::Lost(None),
                 Happened::Asked(ask) => self.asked(ask),
-                Happened::Typed(typed) => self.typed(typed),
+                Happened::Typed(typed) => self.typed(typed.ok()),
                 Happened::Due => {
                     if self.person_is_elsewhere() {
                         self.exchange.put_off(now);

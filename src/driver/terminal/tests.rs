@@ -49,7 +49,9 @@ impl Stage {
 /// What a terminal shows that has printed these.
 fn shown(pictures: &[Picture]) -> String {
     let mut parser = vt100::Parser::<()>::default();
-    pictures.iter().for_each(|picture| parser.process(&picture.bytes));
+    for picture in pictures {
+        parser.process(&picture.bytes);
+    }
     parser.screen().contents().trim().to_owned()
 }
 

@@ -80,7 +80,7 @@ async fn what_is_typed_while_a_turn_runs_is_not_lost(claude: Claude) {
     let script = "::tool Bash {\"command\": \"read -r line < fifo; echo $line\"}\n::say done";
     let permit = daemon.client.session(KEY);
     nix::unistd::mkfifo(&daemon.work().join("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
-    let stream = permit.stream(script).await;
+    let mut stream = permit.stream(script).await;
     let asked = watch.until("permission_asked").await;
     let request = asked.last().expect("an event")["request"].clone();
     let answer = daemon
@@ -94,7 +94,7 @@ async fn what_is_typed_while_a_turn_runs_is_not_lost(claude: Claude) {
     console.sees_if("it above the prompt", |screen| has_left_the_prompt(screen, "typed in a tool")).await;
     let fifo = daemon.work().join("fifo");
     tokio::task::spawn_blocking(move || std::fs::write(fifo, "go\n")).await.expect("a thread").expect("a reader");
-    drop(stream);
+    stream.rest().await;
     let events = watch.until("turn_completed").await;
     assert_eq!(texts(&events, "steered"), ["typed in a tool"], "{events:?}");
     let names = types(&events);

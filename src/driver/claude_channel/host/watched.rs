@@ -31,13 +31,13 @@ impl Host<'_> {
         }
     }
 
-    /// The terminal took so much of what waits.
-    pub(super) fn typed(&mut self, typed: std::io::Result<usize>) {
+    /// The terminal took so much of what waits; none when it takes nothing any more.
+    pub(super) fn typed(&mut self, typed: Option<usize>) {
         let Some(front) = self.typing.front_mut() else { return };
         match typed {
-            Ok(count) => front.keys.advance(count.min(front.keys.len())),
+            Some(count) => front.keys.advance(count.min(front.keys.len())),
             // Its end shows when it is read.
-            Err(_) => front.keys.clear(),
+            None => front.keys.clear(),
         }
         if front.keys.is_empty() {
             self.typing.pop_front();
