@@ -53,7 +53,7 @@ pub(in crate::api) async fn terminal(
     let key = key(tenant, text)?;
     let wanted = Wanted::read(parts.uri.query())?;
     let viewer = api.dispatch.attach(&key, wanted.size, wanted.keyboard).await?;
-    let headers = accept(&parts.headers).map_err(|error| ApiError::no_websocket(error))?;
+    let headers = accept(&parts.headers).map_err(ApiError::no_websocket)?;
     let upgrade = upgrade.ok_or_else(|| ApiError::no_websocket(NoWebSocket::NotAsked))?;
     // Whoever types can answer what the agent asks.
     let listens = wanted.keyboard.then(|| api.dispatch.watch(&key, None).ok()).flatten();
