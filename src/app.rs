@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,9 @@ use crate::driver::catalog::Catalog;
 use crate::driver::claude_auto::ClaudeAuto;
 use crate::driver::claude_channel::{ChannelFolder, ClaudeChannel};
 use crate::driver::claude_stream::ClaudeStream;
-use crate::process::{FILE_SIZE_SIGNAL, Guard, ProcessError, ProcessName, StopLadder, Supervisor, SupervisorConfig};
+use crate::process::{
+    FILE_SIZE_SIGNAL, Guard, ProcessError, ProcessName, Stage, StopLadder, Supervisor, SupervisorConfig, notify,
+};
 use crate::protocol::{Limits, TurnError, WorkspaceRoot};
 use crate::session::{Capacity, Policy, Registry, RegistryConfig, Restarted};
 use crate::store::{EventStore, MemoryStore, OpenError, SqliteOptions, SqliteStore, StoreError};
@@ -95,6 +97,14 @@ impl App {
     /// # Errors
     /// When a part cannot start.
     pub async fn start(config: Config) -> Result<Self, AppError> {
+        Self::start_on(config, None).await
+    }
+
+    /// The same on a socket that listens already, whose address `config.server.listen` is then to be.
+    ///
+    /// # Errors
+    /// When a part cannot start.
+    pub async fn start_on(config: Config, socket: Option<TcpListener>) -> Result<Self, AppError> {
         // First of all, so that a signal during the start is not lost.
         let stops = Stops::new()?;
         // Before anything that another daemon could notice: if this store is its, this one goes.
@@ -141,7 +151,10 @@ impl App {
         });
         let local = Arc::new(Local::new(local_config(&config)?, catalog, registry));
         let api = Arc::new(Api::new(api_config(&config, hub.address()), local.clone()));
-        let server = Server::bind(config.server.listen, api).await?;
+        let server = match socket {
+            Some(socket) => Server::on(socket, api)?,
+            None => Server::bind(config.server.listen, api).await?,
+        };
         let address = server.address()?;
         // Nothing that a killed daemon started lives any more, and nobody is served yet.
         let restarted = local.restart().await?;
@@ -173,9 +186,20 @@ impl App {
     /// Serves until SIGTERM, SIGINT or SIGHUP, then stops in order: no new turns, the running ones finish up to the grace,
     /// the processes end, the last bytes go out. A second signal forces.
     pub async fn run(self) {
-        let Self { server, channel, local, store, supervisor, guard, shutdown_grace, stop, mut stops, .. } = self;
+        self.run_until(std::future::pending()).await;
+    }
+
+    /// The same, and the future counts as the first signal.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) {
+        let Self { server, channel, local, store, supervisor, guard, shutdown_grace, stop: ladder, mut stops, .. } =
+            self;
+        notify(Stage::Ready);
         let drained = async {
-            stops.next().await;
+            tokio::select! {
+                () = stops.next() => {}
+                () = stop => {}
+            }
+            notify(Stage::Stopping);
             tracing::info!(grace = ?shutdown_grace, "shutting down; once more to force it");
             drain(local.registry(), &supervisor, shutdown_grace, &mut stops).await;
         };
@@ -184,7 +208,7 @@ impl App {
             let _ = closed.await;
         }));
         server.run(drained, LAST_BYTES).await;
-        let report = supervisor.shutdown(stop.term).await;
+        let report = supervisor.shutdown(ladder.term).await;
         if !report.left.is_empty() {
             tracing::error!(pids = ?report.left, "processes could not be ended");
         }

@@ -24,7 +24,9 @@ const AFFINITY_HEADERS: [&str; 2] = ["x-session-affinity", "session_id"];
 /// The whole key.
 const WHOLE: &str = "x-turnmux-session";
 const AGENT_HEADERS: [&str; 2] = ["x-turnmux-agent-id", "x-openclaw-agent-id"];
-const WORKSPACE_HEADERS: [&str; 2] = ["x-turnmux-workspace", "x-openclaw-workspace"];
+const WORKSPACE_HEADER: &str = "x-turnmux-workspace";
+/// OpenClaw's plugin sends it with every request, wherever its agents work: by default in a hidden folder.
+const WORKSPACE_HINT_HEADER: &str = "x-openclaw-workspace";
 const ISOLATION: &str = "x-turnmux-isolation";
 
 /// The session, and whether anybody named it.
@@ -99,7 +101,7 @@ pub(super) fn affinity(
 
 /// The workspace that the request names.
 pub(super) fn workspace(headers: &HeaderMap, roots: Roots<'_>) -> Result<Option<std::path::PathBuf>, ApiError> {
-    first(headers, &WORKSPACE_HEADERS)?.map(|(what, path)| workspace::allowed(&path, what, roots)).transpose()
+    header(headers, WORKSPACE_HEADER)?.map(|path| workspace::allowed(path, WORKSPACE_HEADER, roots)).transpose()
 }
 
 /// How much of a session a turn is to see.
@@ -158,9 +160,15 @@ pub(super) fn call(headers: &HeaderMap, isolation: Isolation) -> Result<Option<C
     }
 }
 
-/// The workspace that the request's text names, where it may be used: a text is no reason for a refusal.
-pub(super) fn workspace_hint(reading: &Reading, roots: Roots<'_>) -> Option<std::path::PathBuf> {
-    workspace::allowed(reading.workspace.as_deref()?, "Working directory", roots).ok()
+/// Where OpenClaw's agent works, by its plugin or by the request's text, where that may be used: neither is a wish of
+/// anybody's, and no reason for a refusal.
+pub(super) fn workspace_hint(
+    headers: &HeaderMap,
+    reading: &Reading,
+    roots: Roots<'_>,
+) -> Result<Option<std::path::PathBuf>, ApiError> {
+    let said = header(headers, WORKSPACE_HINT_HEADER)?.or(reading.workspace.as_deref());
+    Ok(said.and_then(|path| workspace::allowed(path, WORKSPACE_HINT_HEADER, roots).ok()))
 }
 
 /// The agent's thread that the session is to go on with.
@@ -172,9 +180,32 @@ pub(super) fn thread(headers: &HeaderMap) -> Result<Option<ThreadId>, ApiError> 
     header(headers, THREAD)?.map(parse).transpose()
 }
 
-/// Whether the caller wants to be told of events inside the answer.
-pub(super) fn wants_events(headers: &HeaderMap) -> Result<bool, ApiError> {
-    flag(headers, "x-turnmux-events").map(|flag| flag.unwrap_or(false))
+/// What the caller is to be told of inside a stream, beside the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Nothing.
+    Nothing,
+    /// Events; and it counts as somebody who could answer a question.
+    Events,
+    /// Events, which it only looks at.
+    Passively,
+    /// Likewise, and the pieces of the answer are events, too.
+    All,
+}
+
+/// What the caller wants to be told of inside the answer.
+pub(super) fn told(headers: &HeaderMap) -> Result<Told, ApiError> {
+    const EVENTS: &str = "x-turnmux-events";
+    match header(headers, EVENTS)? {
+        None | Some("false") => Ok(Told::Nothing),
+        Some("true") => Ok(Told::Events),
+        Some("passive") => Ok(Told::Passively),
+        Some("all") => Ok(Told::All),
+        Some(other) => {
+            let message = format!("`{EVENTS}`: `{other}` is none of `true`, `false`, `passive` and `all`");
+            Err(ApiError::field(EVENTS, "invalid_header", message))
+        }
+    }
 }
 
 /// What a header says that is `true` or `false`.

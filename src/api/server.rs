@@ -37,6 +37,9 @@ pub enum ServerError {
         /// Why.
         source: std::io::Error,
     },
+    /// The socket that was handed over is of no use.
+    #[error("the socket that was handed over cannot be waited for: {0}")]
+    Inherited(#[source] std::io::Error),
 }
 
 /// A listener that answers.
@@ -52,6 +55,15 @@ impl Server {
     /// When the address cannot be had.
     pub async fn bind(address: SocketAddr, api: Arc<Api>) -> Result<Self, ServerError> {
         let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
+        Ok(Self { listener, api })
+    }
+
+    /// Takes a socket that listens already and does not block.
+    ///
+    /// # Errors
+    /// When the runtime cannot wait for it.
+    pub fn on(listener: std::net::TcpListener, api: Arc<Api>) -> Result<Self, ServerError> {
+        let listener = TcpListener::from_std(listener).map_err(ServerError::Inherited)?;
         Ok(Self { listener, api })
     }
 

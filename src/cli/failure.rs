@@ -16,6 +16,8 @@ Exit codes:
   4  refused: the API key is wrong, or not allowed to do this
   5  there is no such session, turn or question
   6  not now: no turn runs, the session is closed or full, the question is answered
+  124  call: the turn took longer than --timeout, and was interrupted
+  130  call: it was interrupted by Ctrl-C
   141  nobody reads stdout any more";
 
 /// Why a verb failed.

@@ -2,15 +2,20 @@
 
 mod answer;
 mod attach;
+pub mod call;
 pub mod client;
 mod close;
 pub mod common;
+pub mod doctor;
 mod failure;
+pub mod init;
 mod interrupt;
 mod logs;
 pub mod output;
+pub mod pages;
 pub mod render;
 mod reset;
+pub mod service;
 mod sessions;
 mod show;
 mod status;
@@ -23,8 +28,9 @@ mod verbs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
+pub use call::CallArgs;
 pub use failure::Failure;
 pub use verbs::Ask;
 
@@ -42,10 +48,22 @@ pub const CHANNEL: &str = "channel";
 pub enum Verb {
     /// Run the daemon.
     Serve(Overrides),
+    /// Write a configuration file to begin with.
+    Init(init::Init),
+    /// Say what there is, and what is missing.
+    Doctor(doctor::Doctor),
+    /// Run the daemon as a service of the user.
+    InstallService(service::InstallService),
+    /// Print what a shell completes.
+    Completions(pages::Completions),
+    /// Print or write pages for `man`.
+    Man(pages::Man),
     /// Carry messages between an agent and the daemon.
     Channel,
     /// Wait for a daemon's end, then end what it left behind; these are its records.
     Guard(PathBuf),
+    /// Ask an agent, and print its answer.
+    Call(Box<CallArgs>),
     /// Ask a daemon.
     Ask(Box<Ask>),
 }
@@ -61,8 +79,14 @@ pub fn parse() -> Result<Verb, ExitCode> {
     }
     match Args::try_parse() {
         Ok(Args { command: Command::Serve(serve) }) => Ok(Verb::Serve(serve.into())),
+        Ok(Args { command: Command::Init(init) }) => Ok(Verb::Init(init)),
+        Ok(Args { command: Command::Doctor(doctor) }) => Ok(Verb::Doctor(doctor)),
+        Ok(Args { command: Command::InstallService(service) }) => Ok(Verb::InstallService(service)),
+        Ok(Args { command: Command::Completions(completions) }) => Ok(Verb::Completions(completions)),
+        Ok(Args { command: Command::Man(man) }) => Ok(Verb::Man(man)),
         Ok(Args { command: Command::Channel }) => Ok(Verb::Channel),
         Ok(Args { command: Command::Guard { records } }) => Ok(Verb::Guard(records)),
+        Ok(Args { command: Command::Call(call) }) => Ok(Verb::Call(Box::new(call))),
         Ok(Args { command: Command::Ask(ask) }) => Ok(Verb::Ask(Box::new(ask))),
         Err(message) => {
             // Where it goes, stdout for help and stderr for complaints, clap knows; if that is closed nobody listens.
@@ -70,6 +94,11 @@ pub fn parse() -> Result<Verb, ExitCode> {
             Err(ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2)))
         }
     }
+}
+
+/// The whole command line, for those who describe it.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 /// One warm coding-agent process per conversation, behind the OpenAI API.
@@ -84,12 +113,25 @@ struct Args {
 enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C.
     Serve(Serve),
+    Call(CallArgs),
+    /// Write a configuration file with every key in it, commented out
+    Init(init::Init),
+    /// Say which backends can run, who has the port, and what to do about what is missing
+    Doctor(doctor::Doctor),
+    /// Run turnmux as a service of this user (systemd or launchd)
+    InstallService(service::InstallService),
+    /// Print what a shell needs to complete turnmux's arguments
+    Completions(pages::Completions),
+    /// Print turnmux's page for `man`, or write a page for each verb
+    Man(pages::Man),
     /// Started by an agent: carries messages between it and the daemon that started it.
     #[command(hide = true, name = CHANNEL)]
     Channel,
     /// Started by `serve`: ends what a killed daemon leaves behind.
     #[command(hide = true, name = GUARD)]
-    Guard { records: PathBuf },
+    Guard {
+        records: PathBuf,
+    },
     #[command(flatten)]
     Ask(Ask),
 }

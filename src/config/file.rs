@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use figment::value::Value;
 
 use super::layer::Layer;
-use super::{ConfigError, Environment, Origin};
+use super::{ConfigError, Environment, Origin, paths};
 
 /// The file's name, wherever it is looked for.
 const FILE_NAME: &str = "turnmux.toml";
@@ -32,6 +32,11 @@ pub(super) fn load(flag: Option<&Path>, environment: &Environment) -> Result<Opt
         }
     }
     Ok(None)
+}
+
+/// The user's own file, which is read wherever turnmux is started; none without a home.
+pub fn user_file(environment: &Environment) -> Option<PathBuf> {
+    Some(paths::user_config(environment)?.join("turnmux").join(FILE_NAME))
 }
 
 /// Reads a file of at most [`BYTES_MAX`]; none if it does not exist.
@@ -63,11 +68,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<toml::Table, ConfigError>
 
 /// The working directory's file, then the user's.
 fn usual_places(environment: &Environment) -> Vec<PathBuf> {
-    // The specification says that a relative XDG_CONFIG_HOME counts as unset.
-    let xdg = environment.path("XDG_CONFIG_HOME").filter(|path| path.is_absolute()).map(Path::to_owned);
-    let user = xdg.or_else(|| environment.home.as_ref().map(|home| home.join(".config")));
-    let user = user.map(|folder| folder.join("turnmux").join(FILE_NAME));
-    [Path::new(".").join(FILE_NAME)].into_iter().chain(user).collect()
+    [Path::new(".").join(FILE_NAME)].into_iter().chain(user_file(environment)).collect()
 }
 
 fn layer(environment: &Environment, shown: PathBuf, text: &str) -> Result<(PathBuf, Layer), ConfigError> {

@@ -28,6 +28,11 @@ pub struct ApiKey {
 pub struct Secret(String);
 
 impl Secret {
+    /// One that nobody can guess.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::new_v4().simple().to_string())
+    }
+
     /// The text itself, to be compared in constant time.
     pub fn expose(&self) -> &str {
         &self.0

@@ -29,6 +29,7 @@ mod paths;
 mod resolve;
 mod schema;
 mod settings;
+mod template;
 mod values;
 mod variables;
 
@@ -37,6 +38,9 @@ mod tests;
 
 pub use environment::Environment;
 pub use error::{ConfigError, Origin};
+pub use file::user_file;
 pub use keys::{ApiKey, Secret};
 pub use overrides::Overrides;
-pub use settings::{AgentSettings, Config, ServerSettings, SessionSettings, StoreSettings};
+pub use paths::user_config;
+pub use settings::{AgentSettings, CallSettings, Config, ServerSettings, SessionSettings, StoreSettings};
+pub use template::template;

@@ -1,5 +1,6 @@
 //! The flags: the layer that beats all others.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use figment::value::Value;
@@ -30,6 +31,12 @@ pub struct Overrides {
 }
 
 impl Overrides {
+    /// The same for a daemon that was given a socket with this address: that counts, whatever else names one.
+    #[must_use]
+    pub fn on(self, address: SocketAddr) -> Self {
+        Self { listen: Some(address.to_string()), port: None, ..self }
+    }
+
     /// The flags that stand for one key each; `port` and `permission` do not, and come in when the layers are merged.
     pub(super) fn layers(&self) -> Vec<Layer> {
         let layer = |flag, path: &[&str], value| Layer::of_one(Origin::Flag(flag), path, value);

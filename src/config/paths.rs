@@ -34,3 +34,10 @@ pub(super) fn state(environment: &Environment) -> Option<PathBuf> {
     let state = state.or_else(|| environment.home.as_ref().map(|home| home.join(".local/state")));
     Some(state?.join("turnmux"))
 }
+
+/// The folder of what the user has set, for all programs; none without a home.
+pub fn user_config(environment: &Environment) -> Option<PathBuf> {
+    // The specification says that a relative XDG_CONFIG_HOME counts as unset.
+    let xdg = environment.path("XDG_CONFIG_HOME").filter(|path| path.is_absolute()).map(Path::to_owned);
+    xdg.or_else(|| environment.home.as_ref().map(|home| home.join(".config")))
+}

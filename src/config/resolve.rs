@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::diagnose::did_you_mean;
 use super::layer::Layer;
-use super::schema::{Agent, Schema, Server, Sessions, Store};
+use super::schema::{Agent, Call, Schema, Server, Sessions, Store};
 use super::{
-    AgentSettings, Config, ConfigError, Environment, Origin, Overrides, ServerSettings, SessionSettings, StoreSettings,
-    backends, keys, paths,
+    AgentSettings, CallSettings, Config, ConfigError, Environment, Origin, Overrides, ServerSettings, SessionSettings,
+    StoreSettings, backends, keys, paths,
 };
 use crate::protocol::{BackendId, BackendSpec, Limits, SessionKey, TenantId, WorkspaceRoot};
 
@@ -60,6 +60,7 @@ pub(super) fn resolve(
         agents: agents(schema.agents, &backends, environment, layers)?,
         backends,
         aliases,
+        call: call(schema.call, layers)?,
         keys,
         tenants,
     })
@@ -172,6 +173,22 @@ fn limits(limits: Limits, layers: &[Layer]) -> Result<Limits, ConfigError> {
     within(limits.events_bytes, 1 << 20, 64 << 30, &["limits", "events_bytes"], layers)?;
     within(limits.body_bytes, 1 << 10, 1 << 30, &["limits", "body_bytes"], layers)?;
     Ok(limits)
+}
+
+/// Longest text around prompts, in bytes: it is part of every one of them.
+const WRAPPING_BYTES_MAX: usize = 64 << 10;
+
+fn call(call: Call, layers: &[Layer]) -> Result<CallSettings, ConfigError> {
+    let problem = match call.wrapping.matches("{prompt}").count() {
+        _ if call.wrapping.trim().is_empty() => None,
+        _ if call.wrapping.len() > WRAPPING_BYTES_MAX => Some("it is longer than 64 KiB"),
+        1 => None,
+        _ => Some("{prompt} has to stand in it, once: the place of the prompt"),
+    };
+    match problem {
+        Some(problem) => Err(invalid(layers, &["call", "wrapping"], problem)),
+        None => Ok(CallSettings { wrapping: call.wrapping }),
+    }
 }
 
 fn agents(

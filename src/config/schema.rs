@@ -1,6 +1,8 @@
 //! Every key that the configuration may have, with its default. A key that does not stand here is refused.
 //!
-//! The structs are deserialised from each layer alone (to check it) and from the merged layers (to use them).
+//! The structs are deserialised from each layer alone (to check it) and from the merged layers (to use them). Their docs are
+//! what `turnmux init` writes (`template.rs`): each key's names its default in backticks, or `none` or `empty`; where the
+//! default is no value that could be written down, an `Example` follows it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,7 +33,10 @@ pub(super) struct Schema {
     pub(super) backends: BTreeMap<String, Backend>,
     /// `[agents.<id>]`: what is set for the agents of callers. Default: nothing.
     pub(super) agents: BTreeMap<String, Agent>,
-    /// `[aliases]`: model names that clients hard-code, each with the backend that it stands for. Default: none.
+    /// `[call]`: what holds for `turnmux call`.
+    pub(super) call: Call,
+    /// `[aliases]`: model names that clients hard-code, each with the backend that it stands for. Default: none. Example:
+    /// `"gpt-4o" = "claude-code"`.
     pub(super) aliases: BTreeMap<String, String>,
 }
 
@@ -45,8 +50,27 @@ impl Default for Schema {
             default_backend: "claude-code".to_owned(),
             backends: BTreeMap::new(),
             agents: BTreeMap::new(),
+            call: Call::default(),
             aliases: BTreeMap::new(),
         }
+    }
+}
+
+/// `[call]`
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Call {
+    /// The text around every prompt of `turnmux call`, which stands where `{prompt}` does; empty is none. Default: that there is
+    /// nobody to answer questions. Example: `In one sentence: {prompt}`.
+    pub(super) wrapping: String,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        let wrapping = "You are asked by a program or a shell, not in a conversation: nobody can answer a question of yours. \
+                        Decide for yourself what is not said, do what is asked to its end, and give the result without a \
+                        preamble: your answer is printed as it is.\n\n{prompt}";
+        Self { wrapping: wrapping.to_owned() }
     }
 }
 
@@ -65,10 +89,10 @@ pub(super) struct Server {
     /// Hosts (`name` or `name:port`) that may stand in `Host` and `Origin` beside loopback, for tunnels. Default: none.
     pub(super) allowed_hosts: Vec<String>,
     /// Folders in which a request may choose its workspace; an empty list is none. Default: the home directory, hidden
-    /// folders excepted.
+    /// folders excepted. Example: `["~/"]`.
     pub(super) workspace_roots: Option<Vec<RelativePathBuf>>,
-    /// A file of API keys with names (`[keys.<name>] key = "…"`) and what each may use (`key_file.rs`), readable by its
-    /// owner only. Default: none.
+    /// A file of API keys with names (`[keys.<name>] key = "…"`) and what each may use, readable by its owner only. Default:
+    /// none. Example: `keys.toml`.
     pub(super) key_file: Option<RelativePathBuf>,
 }
 
@@ -98,6 +122,7 @@ pub(super) struct Sessions {
     /// How many turns may wait in one session; 1 to 10000. Default: `16`.
     pub(super) queue_max: usize,
     /// How many processes may live at the same time; 1 to 1000. Default: half of the memory in steps of 350 MB, at most 16.
+    /// Example: `8`.
     pub(super) max_live: Option<usize>,
     /// How long a turn goes on after its reader left without a word. Default: `0s`.
     #[serde(deserialize_with = "duration")]
@@ -132,7 +157,7 @@ impl Default for Sessions {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Store {
     /// The database of sessions, turns and events, on a local disk; a path like a backend's `workspace`. Default:
-    /// `$XDG_STATE_HOME/turnmux/store/turnmux.db`, or the same below `~/.local/state`.
+    /// `$XDG_STATE_HOME/turnmux/store/turnmux.db`, or the same below `~/.local/state`. Example: `~/turnmux.db`.
     pub(super) path: Option<RelativePathBuf>,
     /// Whether all of that ends with the daemon instead. Default: `false`.
     pub(super) ephemeral: bool,
@@ -221,7 +246,8 @@ pub(super) struct Backend {
     /// The agent's name for the language model; empty leaves the choice to the agent. Default: empty.
     pub(super) model: Option<String>,
     /// Where the agent runs when neither the request nor the caller's agent says so. `~/` is the home directory; other
-    /// relative paths begin at the file's folder (from a variable: at the working directory). Default: none.
+    /// relative paths begin at the file's folder (from a variable: at the working directory). Default: none. Example:
+    /// `~/project`.
     pub(super) workspace: Option<RelativePathBuf>,
     /// What the agent may do unasked: `ask`, `accept_edits`, `deny` or `bypass`. Default: `ask`.
     pub(super) permission: Option<Permission>,
@@ -238,8 +264,9 @@ pub(super) struct Backend {
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Agent {
-    /// Where the agent's sessions run; a path like a backend's. Default: the backend's.
+    /// Where the agent's sessions run; a path like a backend's. Default: the backend's. Example: `~/ops`.
     pub(super) workspace: Option<RelativePathBuf>,
-    /// The backend of the agent's requests that name no `model`. Default: `default_backend`.
+    /// The backend of the agent's requests that name no `model`. Default: that of the whole daemon. Example:
+    /// `claude-code-opus`.
     pub(super) backend: Option<String>,
 }

@@ -32,6 +32,8 @@ pub struct Config {
     pub agents: BTreeMap<String, AgentSettings>,
     /// Model names that clients hard-code; each points at a key of `backends`.
     pub aliases: BTreeMap<String, BackendId>,
+    /// What holds for `turnmux call`.
+    pub call: CallSettings,
     /// The API keys; empty only if the daemon listens on loopback.
     pub keys: Vec<ApiKey>,
     /// What each tenant of the key file may use; no other has bounds of its own.
@@ -59,6 +61,7 @@ impl fmt::Debug for Config {
             backends,
             agents,
             aliases,
+            call,
             keys,
             tenants,
         } = self;
@@ -73,6 +76,7 @@ impl fmt::Debug for Config {
             .field("backends", &backends.keys())
             .field("agents", agents)
             .field("aliases", aliases)
+            .field("call", call)
             .field("keys", keys)
             .field("tenants", tenants)
             .finish()
@@ -124,6 +128,13 @@ pub struct StoreSettings {
     pub keep: Duration,
     /// How large the database may become, in bytes.
     pub max_bytes: u64,
+}
+
+/// What holds for `turnmux call`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallSettings {
+    /// The text around every prompt, with `{prompt}` in it once; blank is none.
+    pub wrapping: String,
 }
 
 /// What is set for one agent of the callers.

@@ -16,13 +16,14 @@ use super::{ConfigError, Environment, Origin, backends};
 /// What all our variables begin with.
 const PREFIX: &str = "TURNMUX_";
 
-/// Variables of turnmux that are no keys: where the file is, what clients use, and the filter of the log; and what an agent
+/// Variables of turnmux that are no keys: where the file is, what clients use, the filter and the form of the log; and what an agent
 /// gets for its plugin, which a turnmux inside that agent sees, too.
-const NO_KEYS: [&str; 8] = [
+const NO_KEYS: [&str; 9] = [
     "TURNMUX_CONFIG",
     "TURNMUX_URL",
     "TURNMUX_API_KEY",
     "TURNMUX_LOG",
+    "TURNMUX_LOG_FORMAT",
     "TURNMUX_BIN",
     "TURNMUX_CHANNEL_URL",
     "TURNMUX_CHANNEL_TOKEN",

@@ -53,6 +53,11 @@ pub fn find_program(name: &OsStr, path_env: Option<&OsStr>, cwd: &Path) -> Resul
     }
 }
 
+/// Whether this process may write a file, or into a folder.
+pub fn is_writable(path: &Path) -> bool {
+    access(path, AccessFlags::W_OK).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

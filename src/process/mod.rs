@@ -22,7 +22,8 @@
 //!
 //! * **A terminal changes none of this**: a child that has one leads a session, which is a group of its own too.
 //!
-//! Beside them, what an agent says elsewhere: a [`Fifo`] that it logs into, a [`FileWatch`] for a file that it writes.
+//! Beside them, what an agent says elsewhere: a [`Fifo`] that it logs into, a [`FileWatch`] for a file that it writes; what a
+//! service manager hands over ([`inherited_listener`]); and programs that are run for what they say ([`run`]).
 //!
 //! A process of others is named by what it said of itself: an [`OtherProcess`] can be told to end.
 //!
@@ -31,15 +32,18 @@
 //! What is absent: what a screen shows (bytes go in and out here), restarts and pools (the driver's), anything of
 //! turnmux's own nouns.
 
+mod activation;
 mod child;
 mod clean;
 mod descendants;
+mod detached;
 mod error;
 mod fifo;
 mod find;
 mod guard;
 mod ladder;
 mod lines;
+mod oneshot;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod os;
@@ -74,14 +78,17 @@ mod tests_pty;
 #[cfg(target_os = "linux")]
 mod tests_records;
 
+pub use activation::{ActivationError, Stage, inherited_listener, notify};
 pub use child::{Child, ChildSignal, Exit};
 pub use clean::release_clean_pages;
+pub use detached::start_detached;
 pub use error::{ProcessError, SpawnError};
 pub use fifo::Fifo;
-pub use find::{FindError, find_program};
+pub use find::{FindError, find_program, is_writable};
 pub use guard::{Guard, stand as stand_guard};
 pub use ladder::{StopLadder, StopReport, StopRung};
 pub use lines::{LINE_BYTES_MAX, Line, LineError, LineReader};
+pub use oneshot::{Finished, RunError, run};
 pub use other::{OtherProcess, ProcessName, become_program};
 pub use pty::{Terminal, TerminalSize};
 pub use redact::Redactor;

@@ -1,6 +1,7 @@
 //! What the configuration says of a coding agent, in the form that drivers take it.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,6 +12,35 @@ use super::BackendId;
 
 /// Variables with keys to the daemon. An agent must never inherit them: it could call the daemon in its caller's name.
 pub const SECRET_VARIABLES: [&str; 2] = ["TURNMUX_API_KEY", "AGENT_GATEWAY_KEY"];
+
+/// Signs that would make an agent believe that it was started by another claude.
+const NESTED: [&str; 2] = ["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT"];
+
+/// What a service manager has told the daemon, and nobody else.
+const SERVICE: [&str; 6] =
+    ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+
+/// All that begins so is turnmux's own.
+const OWN_PREFIX: &str = "TURNMUX_";
+
+/// What a program needs to run at all: all that is left of the daemon's environment under [`EnvPolicy::Strict`].
+const STRICT: [&str; 15] = [
+    "HOME",
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_RUNTIME_DIR",
+];
 
 /// One configured coding agent CLI.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,6 +88,23 @@ impl BackendSpec {
             effort: None,
             commands: CommandPolicy::Literal,
         }
+    }
+
+    /// The agent's whole environment: of turnmux's own (`own`) what the policy lets through, and the backend's over it.
+    pub fn environment(&self, own: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
+        let given = |name: &OsStr| {
+            let name = &*name.to_string_lossy();
+            match self.env_policy {
+                EnvPolicy::Inherit => {
+                    let withheld = [&SECRET_VARIABLES[..], &NESTED, &SERVICE].concat();
+                    !withheld.contains(&name) && !name.starts_with(OWN_PREFIX)
+                }
+                EnvPolicy::Strict => STRICT.contains(&name),
+            }
+        };
+        let mut env: BTreeMap<OsString, OsString> = own.filter(|(name, _)| given(name)).collect();
+        env.extend(self.env.iter().map(|(name, value)| (name.into(), value.into())));
+        env
     }
 }
 
@@ -153,4 +200,31 @@ pub enum CommandPolicy {
     Literal,
     /// The agent interprets what it is sent, as for a person at its prompt.
     Allow,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(env_policy: EnvPolicy) -> BackendSpec {
+        BackendSpec {
+            args: vec!["--add-dir".into(), "/tmp".into()],
+            env: [("EXTRA".to_owned(), "1".to_owned())].into(),
+            env_policy,
+            system_prompt: Some("be brief".into()),
+            ..BackendSpec::new(BackendId::new("claude-code"), "claude-stream", "claude")
+        }
+    }
+
+    fn names(policy: EnvPolicy) -> Vec<String> {
+        let own = ["PATH", "HOME", "GH_TOKEN", "TURNMUX_API_KEY", "AGENT_GATEWAY_KEY", "CLAUDECODE", "NOTIFY_SOCKET"];
+        let own = own.iter().map(|name| (OsString::from(name), OsString::from("x")));
+        spec(policy).environment(own).into_keys().map(|name| name.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn agents_get_the_environment_without_the_keys_to_turnmux() {
+        assert_eq!(names(EnvPolicy::Inherit), ["EXTRA", "GH_TOKEN", "HOME", "PATH"]);
+        assert_eq!(names(EnvPolicy::Strict), ["EXTRA", "HOME", "PATH"]);
+    }
 }

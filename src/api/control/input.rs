@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::abort::{ABORT_WAIT, stopped};
 use super::act::On;
 use crate::api::identity::{self, Identity, Isolation};
+use crate::api::openclaw::Reading;
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::{body, tags};
 use crate::dispatch::{Act, Acted, Refused, Status};
@@ -52,6 +53,7 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
     let identity = Identity { key: on.key.clone(), unnamed: false, boundary: None }.isolated(isolation);
     let turn = TurnRequest {
         workspace: identity::workspace(headers, on.roots())?,
+        workspace_hint: identity::workspace_hint(headers, &Reading::default(), on.roots())?,
         thread: identity::thread(headers)?,
         unnamed: identity.unnamed,
         renew: isolation == Isolation::Clean,

@@ -6,6 +6,7 @@ use memchr::memmem;
 
 use super::usage::Shown;
 use crate::api::control::EventOut;
+use crate::api::identity::Told;
 use crate::api::respond::ApiError;
 use crate::dispatch::Logged;
 use crate::protocol::{EventKind, FinishReason, TurnEnding, TurnId, Usage, WaitReason};
@@ -19,7 +20,7 @@ pub(in crate::api) struct Answering {
     model: String,
     usage: Shown,
     include_usage: bool,
-    with_events: bool,
+    told: Told,
     /// What stands before and behind the text in a piece of the answer: there may be hundreds a second.
     around: (Vec<u8>, Vec<u8>),
 }
@@ -28,11 +29,11 @@ pub(in crate::api) struct Answering {
 const NO_TEXT: &[u8] = b"\"content\":\"\"";
 
 impl Answering {
-    /// `with_events`: what has no place in OpenAI's format is told, too, in a field that its SDKs leave alone.
-    pub(super) fn new(turn: TurnId, model: String, usage: Shown, include_usage: bool, with_events: bool) -> Self {
+    /// `told`: what has no place in OpenAI's format is told, too, in a field that its SDKs leave alone.
+    pub(super) fn new(turn: TurnId, model: String, usage: Shown, include_usage: bool, told: Told) -> Self {
         let id = format!("chatcmpl-{}", turn.uuid().simple());
         let around = (Vec::new(), Vec::new());
-        let mut new = Self { id, created: seconds_since_1970(), model, usage, include_usage, with_events, around };
+        let mut new = Self { id, created: seconds_since_1970(), model, usage, include_usage, told, around };
         let mut piece = Vec::new();
         new.heartbeat(&mut piece);
         // In a name of a model it would have backslashes.
@@ -80,7 +81,12 @@ impl Answering {
 
     /// Writes what an event is in the stream, which may be nothing. True when the stream ends with it.
     pub(in crate::api) fn event(&self, out: &mut Vec<u8>, logged: &Logged) -> bool {
-        if self.with_events && !matches!(logged.kind, EventKind::TextDelta(_) | EventKind::ReasoningDelta(_)) {
+        let with_events = self.told != Told::Nothing;
+        let is_told = match &logged.kind {
+            EventKind::TextDelta(_) | EventKind::ReasoningDelta(_) => self.told == Told::All,
+            _ => with_events,
+        };
+        if is_told {
             self.tell(out, logged);
         }
         match &logged.kind {
@@ -93,7 +99,7 @@ impl Answering {
             EventKind::ReasoningDelta(text) => {
                 self.delta(out, DeltaOut { reasoning_content: Some(text), ..DeltaOut::default() }, None, None);
             }
-            EventKind::Waiting(_) | EventKind::Retry { .. } | EventKind::TextMismatch if self.with_events => {}
+            EventKind::Waiting(_) | EventKind::Retry { .. } | EventKind::TextMismatch if with_events => {}
             EventKind::Waiting(WaitReason::Capacity) => self.aside(out, "waiting", Some("capacity".into())),
             EventKind::Waiting(WaitReason::Queued) => self.aside(out, "waiting", Some("queued".into())),
             EventKind::Retry { status, .. } => {

@@ -8,7 +8,7 @@ use super::answer::Answering;
 use super::messages::{self, Conversation};
 use super::params;
 use super::usage::Shown;
-use crate::api::identity::{self, Isolation};
+use crate::api::identity::{self, Isolation, Told};
 use crate::api::openclaw::{self, Reading, Signs};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
@@ -45,7 +45,7 @@ pub(in crate::api) async fn chat(
     let backend = api.dispatch.resolve(&tenant, model, identity.key.agent())?;
     let shown = model.unwrap_or(backend.as_str()).to_owned();
     let is_stream = request.stream.unwrap_or(false);
-    let with_events = identity::wants_events(headers)? && is_stream;
+    let told = Some(identity::told(headers)?).filter(|_| is_stream).unwrap_or(Told::Nothing);
     let idempotency = idempotency::name(headers, &identity, digest)?;
     let input = conversation.input;
     let usage = if reading.turn { Shown::input_alone(&input) } else { Shown::Whole };
@@ -55,7 +55,7 @@ pub(in crate::api) async fn chat(
         idempotency,
         backend,
         workspace: identity::workspace(headers, roots)?,
-        workspace_hint: identity::workspace_hint(&reading, roots),
+        workspace_hint: identity::workspace_hint(headers, &reading, roots)?,
         // And nothing in its thread.
         thread: if reading.beside { None } else { identity::thread(headers)? },
         instructions: conversation.instructions,
@@ -72,11 +72,11 @@ pub(in crate::api) async fn chat(
     let (key, accepted) = submit(api, identity.key, turn).await?;
 
     let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
-    let answering = Answering::new(accepted.turn, shown, usage, include_usage, with_events);
+    let answering = Answering::new(accepted.turn, shown, usage, include_usage, told);
     let mut stamps = stamps(&key, &accepted, ignored);
     let mut reader = accepted.reader;
     let mut response = if is_stream {
-        let listener = with_events.then(|| api.dispatch.watch(&key, None).ok()).flatten();
+        let listener = (told == Told::Events).then(|| api.dispatch.watch(&key, None).ok()).flatten();
         if accepted.is_provisional {
             // Nothing else tells a plain client that its agent begins with a thread that it was only told of.
             let begins = reader.look_for(decides_thread);

@@ -74,8 +74,15 @@ fn clean(said: &mut Vec<Said>) -> bool {
         message.text = cleaned.text;
         retry = cleaned.again;
     }
-    let newest = said.iter().rposition(|said| said.speaker == Speaker::Assistant).map_or(0, |at| at + 1);
     let users = |said: &Said| said.speaker == Speaker::User && !said.text.is_empty();
+    // A command that has a message behind it was answered by OpenClaw, and was never meant for the agent.
+    let last = said.iter().rposition(users);
+    let mut at = 0;
+    said.retain(|said| {
+        at += 1;
+        !users(said) || last == Some(at - 1) || !text::is_command(&said.text)
+    });
+    let newest = said.iter().rposition(|said| said.speaker == Speaker::Assistant).map_or(0, |at| at + 1);
     let only_again = said[newest..].iter().filter(|said| users(said)).all(|said| text::is_continue(&said.text));
     // To go on is a wish of its own only where there is no other; the last one is kept then.
     let kept = said.iter().rposition(users).filter(|_| only_again);
@@ -235,6 +242,27 @@ mod tests {
         let and_more = [("user", first), ("user", note), ("user", go_on), ("user", "stop, do this")];
         let (reading, said) = with_messages("default-turn1", &and_more).read();
         assert_eq!((input(&said), reading.retry), (vec!["hello", "stop, do this"], false));
+    }
+
+    #[test]
+    fn what_openclaw_answered_itself_is_no_message() {
+        let runtime = "[Sat 2026-11-21 12:39 UTC] /new\n\nRuntime: agent=main | session=s";
+        let anew = with_messages("default-turn1", &[("user", runtime), ("user", "[Sat 2026-11-21 12:39 UTC] two")]);
+        let (reading, said) = anew.read();
+        assert_eq!((input(&said), reading.agent.as_deref()), (vec!["two"], Some("main")));
+
+        let first = ("user", "one\n\nRuntime: agent=main | session=s");
+        let between = [first, ("assistant", "hi"), ("user", "/think off\n/model"), ("user", "three")];
+        assert_eq!(input(&with_messages("default-turn1", &between).read().1), ["three"]);
+
+        // Words that only begin like one, and a message of the user's own that got no answer.
+        for text in ["/news of today", "/usr/bin/env is missing", "/status\nis what I typed", "stop"] {
+            let messages = [first, ("assistant", "hi"), ("user", text), ("user", "three")];
+            assert_eq!(input(&with_messages("default-turn1", &messages).read().1), [text, "three"]);
+        }
+        // What comes last is for the agent, whatever it is.
+        let last = [first, ("assistant", "hi"), ("user", "/status")];
+        assert_eq!(input(&with_messages("default-turn1", &last).read().1), ["/status"]);
     }
 
     #[test]

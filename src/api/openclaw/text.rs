@@ -11,6 +11,38 @@ const CONTINUE: &str = "Continue the current task from the existing transcript";
 /// What stands before a message that got no answer, up to the end of its line.
 const UNANSWERED: [&str; 2] =
     ["[Queued user message from a previous active turn;", "[Earlier unanswered user message."];
+/// What users say to OpenClaw itself. Its transcript keeps the words and not its answer, so they stand before the next message
+/// as though nobody had answered them.
+const COMMANDS: [&str; 28] = [
+    "new",
+    "reset",
+    "status",
+    "help",
+    "commands",
+    "whoami",
+    "id",
+    "model",
+    "models",
+    "think",
+    "thinking",
+    "t",
+    "verbose",
+    "v",
+    "reasoning",
+    "reason",
+    "elevated",
+    "elev",
+    "exec",
+    "fast",
+    "trace",
+    "queue",
+    "usage",
+    "context",
+    "compact",
+    "name",
+    "tools",
+    "stop",
+];
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// The longest name of a time zone that is looked for.
 const ZONE_MAX: usize = 40;
@@ -35,6 +67,15 @@ pub(super) fn is_compacted(text: &str) -> bool {
 /// Whether the text is nothing but the request to go on.
 pub(in crate::api) fn is_continue(text: &str) -> bool {
     text.starts_with(CONTINUE) && !text.trim_end().contains('\n')
+}
+
+/// Whether the text is nothing but commands that OpenClaw answers itself, a line each.
+pub(super) fn is_command(text: &str) -> bool {
+    let is_one = |line: &str| {
+        let word = line.strip_prefix('/').and_then(|rest| rest.split([' ', ':']).next());
+        word.is_some_and(|word| COMMANDS.contains(&word))
+    };
+    !text.is_empty() && text.lines().all(|line| is_one(without_time(line.trim_end())))
 }
 
 /// Reads a user message whose Runtime line is off already.

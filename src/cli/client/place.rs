@@ -32,6 +32,17 @@ pub struct Place {
 }
 
 impl Place {
+    /// A daemon that this process has started for itself, with a key that it alone has.
+    pub fn own(address: SocketAddr, key: Secret) -> Self {
+        Self {
+            addresses: vec![address],
+            host: address.to_string(),
+            key: Some(key),
+            source: Source::Config,
+            config: None,
+        }
+    }
+
     /// A daemon at this address that was just started, say; with the key and configuration of this place.
     #[must_use]
     pub fn at(&self, address: SocketAddr) -> Self {

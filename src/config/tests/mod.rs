@@ -5,6 +5,7 @@ mod bounds;
 mod keys;
 mod layers;
 mod mistakes;
+mod template;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -7,32 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::driver::OpenRequest;
 use crate::process::find_program;
-use crate::protocol::{BackendSpec, EnvPolicy, ErrorKind, Permission, SECRET_VARIABLES, ThreadOrigin, TurnError};
-
-/// Signs that would make claude believe that it was started by another claude.
-const NESTED: [&str; 2] = ["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT"];
-
-/// All that begins so is turnmux's own.
-const OWN_PREFIX: &str = "TURNMUX_";
-
-/// What a program needs to run at all: all that is left of the daemon's environment under [`EnvPolicy::Strict`].
-const STRICT: [&str; 15] = [
-    "HOME",
-    "PATH",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TERM",
-    "TMPDIR",
-    "TZ",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "XDG_CACHE_HOME",
-    "XDG_RUNTIME_DIR",
-];
+use crate::protocol::{BackendSpec, ErrorKind, Permission, ThreadOrigin, TurnError};
 
 /// The program's path, and the check that it is there.
 ///
@@ -112,51 +87,12 @@ pub(in crate::driver) fn args(request: &OpenRequest) -> Vec<OsString> {
 
 /// The whole environment: the daemon's own, as far as the backend's policy lets it through, and the backend's over it.
 pub(in crate::driver) fn env(spec: &BackendSpec) -> BTreeMap<OsString, OsString> {
-    env_of(spec, std::env::vars_os())
-}
-
-fn env_of(spec: &BackendSpec, own: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
-    let given = |name: &OsStr| {
-        let name = name.to_string_lossy();
-        match spec.env_policy {
-            EnvPolicy::Inherit => {
-                let withheld = SECRET_VARIABLES.contains(&&*name) || NESTED.contains(&&*name);
-                !withheld && !name.starts_with(OWN_PREFIX)
-            }
-            EnvPolicy::Strict => STRICT.contains(&&*name),
-        }
-    };
-    let mut env: BTreeMap<OsString, OsString> = own.filter(|(name, _)| given(name)).collect();
-    env.extend(spec.env.iter().map(|(name, value)| (name.into(), value.into())));
-    env
+    spec.environment(std::env::vars_os())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::BackendId;
-
-    fn spec(env_policy: EnvPolicy) -> BackendSpec {
-        BackendSpec {
-            args: vec!["--add-dir".into(), "/tmp".into()],
-            env: [("EXTRA".to_owned(), "1".to_owned())].into(),
-            env_policy,
-            system_prompt: Some("be brief".into()),
-            ..BackendSpec::new(BackendId::new("claude-code"), "claude-stream", "claude")
-        }
-    }
-
-    fn names(policy: EnvPolicy) -> Vec<String> {
-        let own = ["PATH", "HOME", "GH_TOKEN", "TURNMUX_API_KEY", "AGENT_GATEWAY_KEY", "CLAUDECODE"];
-        let own = own.iter().map(|name| (OsString::from(name), OsString::from("x")));
-        env_of(&spec(policy), own).into_keys().map(|name| name.into_string().unwrap()).collect()
-    }
-
-    #[test]
-    fn agents_get_the_environment_without_the_keys_to_turnmux() {
-        assert_eq!(names(EnvPolicy::Inherit), ["EXTRA", "GH_TOKEN", "HOME", "PATH"]);
-        assert_eq!(names(EnvPolicy::Strict), ["EXTRA", "HOME", "PATH"]);
-    }
 
     #[test]
     fn a_laxer_mode_than_asked_for_is_noticed() {

@@ -231,9 +231,8 @@ impl Actor {
         self.writes.now(Write::Accepted(Box::new(AcceptedTurn { turn: record.clone(), name: None, rerun: None })));
         self.writes.event(&said);
         self.writes.now(Write::Given(turn));
-        let (turn, submitter, start) = (Box::new(record), Submitter::Nobody, Start::Begun);
-        self.outbox
-            .push(Need::Batch, Out::Accepted { turn, submitter, said: Some(said), is_provisional: false, start });
+        let (turn, submitter, said, start) = (Box::new(record), Submitter::Nobody, Some(said), Start::Begun);
+        self.outbox.push(Need::Batch, Out::Accepted { turn, submitter, said, is_provisional: false, start });
     }
 
     fn accepted(&mut self, record: TurnRecord, submitter: Submitter, said: Option<Arc<Logged>>, is_provisional: bool) {

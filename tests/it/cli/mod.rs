@@ -1,6 +1,7 @@
 //! The command line: the real program against a real daemon, and against what is none.
 
 mod acting;
+mod call;
 mod fake;
 mod finding;
 mod logs;

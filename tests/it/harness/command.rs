@@ -1,6 +1,7 @@
 //! The command line as people use it: the real program, in an environment of its own.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -103,6 +104,18 @@ impl Turnmux {
         let mut child = self.start(Stdio::piped());
         let stdout = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
         Running { child, stdout, _home: self.home.clone() }
+    }
+
+    /// Runs it with a terminal as its stdout, and gives what it wrote there.
+    pub(crate) async fn run_in_terminal(&self) -> String {
+        let terminal = nix::pty::openpty(None, None).expect("a terminal");
+        let mut child = self.start(terminal.slave.into());
+        let status = within("the end of turnmux", child.wait()).await.expect("it ends");
+        assert!(status.success(), "{status}");
+        // What was written waits in the terminal; behind it is an error, for nobody has its other end any more.
+        let mut shown = Vec::new();
+        let _ = std::fs::File::from(terminal.master).read_to_end(&mut shown);
+        String::from_utf8(shown).expect("UTF-8").replace("\r\n", "\n")
     }
 
     fn start(&self, stdout: Stdio) -> Child {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
+use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -44,6 +46,8 @@ pub(crate) struct DaemonBuilder {
     memory: Option<serde_json::Value>,
     /// Its key file.
     keys: Option<String>,
+    /// A descriptor that it is handed as a service manager does it.
+    handed: Option<OwnedFd>,
 }
 
 /// A running daemon. Dropped, it is killed; [`Daemon::stop`] ends it in order.
@@ -176,6 +180,7 @@ impl DaemonBuilder {
             scratch: None,
             memory: None,
             keys: None,
+            handed: None,
         }
     }
 
@@ -223,6 +228,12 @@ impl DaemonBuilder {
     /// More arguments for `turnmux serve`.
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(ToString::to_string));
+        self
+    }
+
+    /// With a socket that somebody listens on for it already.
+    pub(crate) fn handing_over(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.handed = Some(socket.into());
         self
     }
 
@@ -284,7 +295,10 @@ impl DaemonBuilder {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
         }
         let path = std::env::var("PATH").expect("PATH is set");
-        let mut command = Command::new(&self.program);
+        let mut command = match self.handed {
+            Some(socket) => handing_over(&self.program, socket),
+            None => Command::new(&self.program),
+        };
         command
             .args(["serve", "--config"])
             .arg(scratch.path().join("turnmux.toml"))
@@ -294,6 +308,7 @@ impl DaemonBuilder {
             .env("HOME", scratch.path().join("home"))
             .env("PATH", format!("{root}/bin:{path}"))
             .env("TURNMUX_LOG", "debug")
+            .env("TURNMUX_LOG_FORMAT", "human")
             .env("ANTHROPIC_BASE_URL", model)
             .env("ANTHROPIC_API_KEY", API_KEY)
             .env("DISABLE_AUTOUPDATER", "1")
@@ -310,4 +325,20 @@ impl DaemonBuilder {
         }
         (command.spawn().expect("turnmux starts"), scratch)
     }
+}
+
+/// A program that finds `socket` as its descriptor 3, and in its environment that it is meant.
+fn handing_over(program: &Path, socket: OwnedFd) -> Command {
+    // A process knows its own number when it is there; a shell can say it and become the program.
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "export LISTEN_FDS=${LISTEN_FDS-1} LISTEN_PID=$$; exec \"$0\" \"$@\""]).arg(program);
+    #[expect(unsafe_code, reason = "a descriptor of a certain number can only be had between fork and exec")]
+    // SAFETY: dup2 and fcntl are async-signal-safe and take integers; nothing is allocated.
+    unsafe {
+        command.pre_exec(move || {
+            let is_there = libc::dup2(socket.as_raw_fd(), 3) == 3 && libc::fcntl(3, libc::F_SETFD, 0) == 0;
+            if is_there { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        });
+    }
+    command
 }

@@ -16,7 +16,7 @@ mod watch;
 
 pub(crate) use agents::{Claude, stand_in};
 pub(crate) use client::{Client, Reply, Stream, ask, content};
-pub(crate) use command::Turnmux;
+pub(crate) use command::{Ran, Running, Turnmux};
 pub(crate) use daemon::{Daemon, DaemonBuilder, channel_memory};
 pub(crate) use gate::Gate;
 pub(crate) use openclaw::Recorded;

@@ -165,6 +165,11 @@ async fn a_chat_client_is_told_of_events_in_its_own_stream_when_it_asks() {
         assert_eq!(chunk["turnmux"]["event"], chunk["turnmux"]["data"]["type"]);
         assert_eq!(chunk["choices"][0]["delta"]["content"], "", "SDKs see a piece that says nothing");
     }
+    let (text, chunks) = session.with("x-turnmux-events", "all").stream("::say one").await.rest().await;
+    assert_eq!(text, "one");
+    let pieces = chunks.iter().filter(|chunk| chunk["turnmux"]["data"]["type"] == "text_delta");
+    let pieces: String = pieces.map(|chunk| chunk["turnmux"]["data"]["text"].as_str().unwrap()).collect();
+    assert_eq!(pieces, "one");
     let (_, chunks) = session.stream("two").await.rest().await;
     assert!(chunks.iter().all(|chunk| chunk["turnmux"].is_null()), "nobody else is told");
     session.with("x-turnmux-events", "maybe").ask("three").await.refused(400, "invalid_header");

@@ -90,13 +90,12 @@ async fn a_new_conversation_is_a_new_thread_of_the_same_session() {
     let promised = stream.header("x-turnmux-thread").unwrap().to_owned();
     assert_eq!(stream.header("x-turnmux-session"), Some(KEY));
     assert_eq!(stream.rest().await.0, "You said: after new [turn 1]", "it begins anew");
-    gone(pid).await;
+    assert_eq!(daemon.agent(KEY).await, pid, "in the process that is there");
     assert_eq!(thread(&daemon, KEY).await, json!(promised));
     assert_ne!(json!(promised), old);
     assert_eq!(daemon.session(KEY).await.unwrap()["generation"], 1);
 
     // What is left over from before is answered from what it brings along, and disturbs nobody.
-    let pid = daemon.agent(KEY).await;
     let mut late = Recorded::load(&daemon, "gateway-turn2").stream(&daemon).await;
     assert_ne!(late.header("x-turnmux-session"), Some(KEY));
     assert!(late.rest().await.0.starts_with("You said: second [turn "));
@@ -150,9 +149,28 @@ async fn the_plugins_headers_name_agent_chat_and_workspace() {
     assert_eq!(stream.header("x-turnmux-session"), Some(key));
     stream.rest().await;
     assert_eq!(daemon.session(key).await.unwrap()["directory"], json!(daemon.work().canonicalize().unwrap()));
-    let elsewhere = Recorded::load_at("provider-plugin-turn", "/etc").reply(&daemon).await;
-    let refusal = elsewhere.refused(400, "workspace_not_allowed");
-    assert_eq!(refusal.param.as_deref(), Some("x-openclaw-workspace"));
+}
+
+#[tokio::test]
+async fn the_plugins_workspace_counts_where_it_may() {
+    let daemon = daemon().await;
+    let project = daemon.scratch().canonicalize().unwrap().join("project");
+    std::fs::create_dir(&project).unwrap();
+    let of = |chat: &str, workspace: &str| {
+        let mut turn = Recorded::load_at("provider-plugin-turn", workspace);
+        turn.headers.retain(|(name, _)| name != "x-openclaw-chat-id");
+        turn.headers.push(("x-openclaw-chat-id".into(), chat.into()));
+        turn
+    };
+    let directory = async |chat: &str| daemon.session(&format!("ops::{chat}")).await.unwrap()["directory"].clone();
+    of("a", project.to_str().unwrap()).answer(&daemon).await;
+    assert_eq!(directory("a").await, json!(project));
+    // OpenClaw's own default lies outside of what is allowed without being named: as if nothing were said.
+    of("b", "/etc").answer(&daemon).await;
+    assert_eq!(directory("b").await, json!(daemon.work().canonicalize().unwrap()));
+    // Another folder later: the conversation stays where it is.
+    of("a", "/etc").answer(&daemon).await;
+    assert_eq!(directory("a").await, json!(project));
 }
 
 #[tokio::test]

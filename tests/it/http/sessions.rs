@@ -77,9 +77,9 @@ async fn a_reset_session_begins_a_new_thread() {
     assert_eq!(reply.json(), json!({"object": "session.reset", "session": "a::b", "reset": true}));
     let view = daemon.session("a::b").await.unwrap();
     assert_eq!((&view["generation"], &view["thread"]), (&json!(1), &Value::Null));
-    gone(pid).await;
     assert_eq!(session.ask("two").await.text(), "You said: two [turn 1]");
     assert_ne!(thread().await, old);
+    assert_eq!(daemon.agent("a::b").await, pid, "the process stays");
     assert_eq!(reset(&daemon, "a::b").await.status, 200);
     assert_eq!(daemon.session("a::b").await.unwrap()["generation"], 2);
     reset(&daemon, "never::seen").await.refused(404, "session_not_found");

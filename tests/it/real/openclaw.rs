@@ -60,7 +60,7 @@ async fn turns_are_one_conversation_and_the_rest_is_none_of_it(claude: Claude) {
 
     // `/new`: the same session of OpenClaw's, another conversation.
     assert_ne!(turn(&daemon, "gateway-turn3", 2, "after new").await, first);
-    assert_ne!(daemon.agent(KEY).await, pid);
+    assert_eq!(daemon.agent(KEY).await != pid, claude.in_terminal(), "over stdio the process stays");
     let requests = daemon.model.requests();
     let anew = requests[before..].iter().find(|request| request.user_text.contains("after new")).expect("the turn");
     assert!(!anew.body.to_string().contains("hello from group"), "it knows nothing of the old one");

@@ -10,6 +10,7 @@
 //! | [`relay`] | the CPU time of a relayed delta, beside that of a minimal hyper server that writes the same bytes | ratio |
 //! | [`observers`] | a turn that 64 observers watch, beside one that nobody watches | throughput |
 //! | [`streams`] | deltas of a thousand streams at once | p99 |
+//! | [`call`] | `turnmux call` as a whole program, beside `claude -p`; many of them in a row | ratios, p50, RSS |
 //! | [`interrupt`] | the end of an interrupted turn of the real claude: over turnmux, and over its own stdio | difference |
 //! | [`memory`] | what the daemon holds: idle, and for each session | RSS |
 //! | [`sidecar`] | the plugin's server inside a claude in a terminal | p50, RSS |
@@ -18,6 +19,7 @@
 //!
 //! Every process that is started here is ended here, by its pid: when its part is over, on an error, and on a signal.
 
+mod call;
 mod channel;
 mod channel_start;
 mod client;
@@ -82,6 +84,8 @@ struct Counts {
     warm_turns: usize,
     /// Runs of `claude -p`.
     print_runs: usize,
+    /// Calls from the command line, each way.
+    calls: usize,
     /// Turns of the stand-in, one after the other.
     own_turns: usize,
     /// Seconds of a thousand turns each.
@@ -109,6 +113,7 @@ struct Counts {
 const FULL: Counts = Counts {
     warm_turns: 120,
     print_runs: 10,
+    calls: 30,
     own_turns: 3_000,
     load_s: 20,
     stored_turns: 2_000,
@@ -124,6 +129,7 @@ const FULL: Counts = Counts {
 const QUICK: Counts = Counts {
     warm_turns: 12,
     print_runs: 3,
+    calls: 6,
     own_turns: 300,
     load_s: 3,
     stored_turns: 300,
@@ -171,6 +177,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     if wanted("warm") {
         warm::measure(claude, counts.warm_turns, counts.print_runs, &mut report)?;
+    }
+    if wanted("call") {
+        call::measure(claude, counts.calls, counts.print_runs, &mut report)?;
     }
     if wanted("interrupt") {
         interrupt::measure(claude, counts.interrupted_turns, &mut report)?;

@@ -88,6 +88,11 @@ impl Scratch {
         self.root.path().join("work")
     }
 
+    /// The home directory.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.root.path().join("home")
+    }
+
     /// The whole environment of a program: nothing of the caller's but PATH.
     pub(crate) fn environment(&self) -> anyhow::Result<Vec<(OsString, OsString)>> {
         let path = std::env::var("PATH").context("PATH is not set")?;

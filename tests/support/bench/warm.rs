@@ -81,7 +81,7 @@ fn pair(scratch: &Scratch, turns: usize, through: &mut Times, without: &mut Time
 }
 
 /// A process for one question: when it was started, and when its first text had come.
-fn print_once(scratch: &Scratch) -> anyhow::Result<(u64, u64)> {
+pub(crate) fn print_once(scratch: &Scratch) -> anyhow::Result<(u64, u64)> {
     let mut command = scratch.command(scratch.program())?;
     command.args(["-p", "--output-format", "stream-json", "--include-partial-messages", "--verbose"]);
     command.stdin(Stdio::piped());

@@ -1,0 +1,36 @@
+/** What the operator has set, and what follows from it. */
+import { isIP } from "node:net";
+/** The provider whose requests go to turnmux. */
+export const PROVIDER = "turnmux";
+const URL_DEFAULT = "http://127.0.0.1:7433";
+/**
+ * Reads the plugin's own configuration (`plugins.entries.turnmux.config`) and that of its provider.
+ *
+ * @throws Error when the address is none.
+ */
+export function settings(plugin, config) {
+    const provider = config.models?.providers?.[PROVIDER];
+    const named = text(plugin?.["url"]) ?? text(provider?.baseUrl) ?? URL_DEFAULT;
+    if (!URL.canParse(named)) {
+        throw new Error(`turnmux: "${named}" is no address; write one such as ${URL_DEFAULT}`);
+    }
+    const { origin, hostname } = new URL(named);
+    const start = plugin?.["start"];
+    const args = plugin?.["args"];
+    return {
+        url: origin,
+        // Elsewhere it is somebody else's to start.
+        start: isLoopback(hostname) && start !== false,
+        command: text(plugin?.["command"]) ?? "turnmux",
+        args: Array.isArray(args) ? args.filter((arg) => typeof arg === "string") : [],
+        apiKey: text(provider?.apiKey),
+    };
+}
+/** Whether a URL's host is this machine. */
+export function isLoopback(hostname) {
+    const name = hostname.replace(/^\[|\]$/g, "");
+    return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
+}
+function text(value) {
+    return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
+}

@@ -1,0 +1,63 @@
+/**
+ * Says aborts aloud.
+ *
+ * A closed connection can mean a Stop, or a client that has lost patience and is about to ask again: turnmux waits for the
+ * second (`sessions.linger`). OpenClaw knows which it is, so the plugin says so, and the agent stops at once.
+ */
+
+import type { HttpResponse, Logger } from "./sdk.js";
+import { reason, type Target, type Turnmux } from "./turnmux.js";
+
+/** Which of turnmux's turns an answer is. */
+const TURN_HEADER = "x-turnmux-turn";
+/** OpenClaw takes a conversation up again after a restart: its turn may go on meanwhile. */
+const RESTART_CODE = "OPENCLAW_RESTART_ABORT";
+
+/** Watches one request for its abort. */
+export class AbortWatch {
+  #turn: string | undefined;
+  readonly #stop: () => void;
+
+  /**
+   * @param session turnmux's name of the session, for an abort before there is an answer.
+   * @param log where failures are told; they change nothing for OpenClaw.
+   */
+  constructor(
+    turnmux: Turnmux,
+    signal: AbortSignal,
+    session: string | undefined,
+    log: Logger,
+  ) {
+    const onAbort = (): void => {
+      if (!isStop(signal.reason)) return;
+      const target: Target | undefined =
+        this.#turn !== undefined ? { turn: this.#turn } : session !== undefined ? { session } : undefined;
+      if (target === undefined) return;
+      const said = turnmux.interrupt(target);
+      said.catch((error: unknown) => log.warn(`turnmux: an abort did not get through: ${reason(error)}`));
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#stop = () => signal.removeEventListener("abort", onAbort);
+  }
+
+  /** Learns from the answer's head which turn it is. */
+  answered(response: HttpResponse): void {
+    this.#turn = response.headers[TURN_HEADER] ?? this.#turn;
+  }
+
+  /** The request is over. */
+  end(): void {
+    this.#stop();
+  }
+}
+
+/** Whether somebody wants the turn to end, as far as the signal says: time limits are followed by another try. */
+export function isStop(why: unknown): boolean {
+  if (!(why instanceof Error)) return true;
+  const inner = why.cause;
+  const code = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code;
+  if (code(why) === RESTART_CODE || code(inner) === RESTART_CODE) return false;
+  const isTimeout = (error: unknown): boolean =>
+    error instanceof Error && (error.name === "TimeoutError" || /timeout|timed out/i.test(error.message));
+  return !isTimeout(why) && !isTimeout(inner);
+}

@@ -1,0 +1,46 @@
+/**
+ * Which conversation a session id of OpenClaw's is.
+ *
+ * Model calls know the session's id alone. The key (`agent:main:telegram:direct:42`) is what people know, and what stays when
+ * OpenClaw gives a conversation another id. It is looked up in OpenClaw's own store, for hooks are not called in every mode;
+ * what a hook has said is the second choice.
+ */
+
+/** How many ids are remembered; the oldest go first. */
+const KNOWN_MAX = 4096;
+
+/** Asks OpenClaw's store. */
+export type Lookup = (asked: { agentId?: string; sessionId: string }) => string | undefined;
+
+/** What is known of sessions. */
+export class Names {
+  readonly #keys = new Map<string, string>();
+
+  constructor(readonly lookup: Lookup | undefined) {}
+
+  /** Learns what a hook says. */
+  learn(sessionId: string, key: string | undefined): void {
+    if (key === undefined || key === "") return;
+    this.#keys.delete(sessionId);
+    this.#keys.set(sessionId, key);
+    const oldest = this.#keys.keys().next();
+    if (this.#keys.size > KNOWN_MAX && !oldest.done) this.#keys.delete(oldest.value);
+  }
+
+  /** The session's key, where anybody knows it. */
+  key(sessionId: string, agentId: string | undefined): string | undefined {
+    const known = this.#keys.get(sessionId);
+    if (known !== undefined) return known;
+    try {
+      this.learn(sessionId, this.lookup?.(agentId === undefined ? { sessionId } : { agentId, sessionId }));
+    } catch {
+      // The store may be closed, or of another release. The id alone names the session just as well.
+    }
+    return this.#keys.get(sessionId);
+  }
+}
+
+/** The key that turnmux gives the session: OpenClaw's agent and the conversation. */
+export function sessionName(agentId: string, chat: string): string {
+  return `${agentId}::${chat}`;
+}

@@ -1,0 +1,19 @@
+//! The real OpenClaw, from npm, in front of the real daemon. `real/openclaw.rs` and `http/openclaw.rs` send what was recorded
+//! from it; here it speaks for itself.
+//!
+//! | file | what it shows |
+//! | --- | --- |
+//! | `setup` | `scripts/setup-openclaw.sh` |
+//! | `conversation` | one conversation, through a gateway and without one; the real claude |
+//! | `many` | agents, sessions and first requests at once, and a connection that breaks |
+//! | `plugin` | `plugin/openclaw`, the plugin for it |
+//! | `page` | `docs/openclaw.md`, as somebody types it |
+
+mod conversation;
+mod gateway;
+mod many;
+mod page;
+mod plugin;
+mod proxy;
+mod setup;
+mod world;
