@@ -83,11 +83,14 @@ async fn what_is_typed_while_a_turn_runs_is_not_lost(claude: Claude) {
     let mut stream = permit.stream(script).await;
     let asked = watch.until("permission_asked").await;
     let request = asked.last().expect("an event")["request"].clone();
+    console.sees("Do you want to").await;
     let answer = daemon
         .client
         .post(&format!("/v1/sessions/{KEY}/answer"), &json!({"request": request, "decision": "allow"}))
         .await;
     assert_eq!(answer.status, 200);
+    // Keys would answer the dialog while it is there.
+    console.sees_if("no dialog", |screen| !screen.contains("Do you want to")).await;
     console.types("typed in a tool").await;
     console.sees("typed in a tool").await;
     console.types("\r").await;
