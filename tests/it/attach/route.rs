@@ -42,8 +42,8 @@ async fn closed(socket: &mut Socket) -> u16 {
     }
 }
 
-fn refused(status: u16, code: &str) -> Option<(u16, String)> {
-    Some((status, code.to_owned()))
+fn refused(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
 }
 
 #[tokio::test]
@@ -51,8 +51,8 @@ async fn it_is_the_tenants_own_and_nobody_elses() {
     let keys = "[keys.alice]\nkey = \"key-of-alice\"\n[keys.bob]\nkey = \"key-of-bob\"";
     let daemon = Daemon::claude(Claude::NewestInTerminal).keys(keys).start().await;
     daemon.client.key("key-of-alice").session(KEY).ask("alice's word").await;
-    assert_eq!(open(&daemon, None, "").await.err(), refused(401, "invalid_api_key"));
-    assert_eq!(open(&daemon, Some("key-of-bob"), "").await.err(), refused(404, "session_not_found"));
+    assert_eq!(open(&daemon, None, "").await.err(), Some(refused(401, "invalid_api_key")));
+    assert_eq!(open(&daemon, Some("key-of-bob"), "").await.err(), Some(refused(404, "session_not_found")));
     let mut socket = open(&daemon, Some("key-of-alice"), "?rows=30&cols=100").await.expect("hers");
     assert_eq!(message(&mut socket).await, Message::text("{\"type\":\"size\",\"rows\":30,\"cols\":100}"));
     let Message::Binary(picture) = message(&mut socket).await else { panic!("the screen follows its size") };
@@ -69,7 +69,7 @@ async fn it_is_the_tenants_own_and_nobody_elses() {
         ("?keyboard=maybe", "invalid_parameter"),
         ("?size=9", "invalid_parameter"),
     ] {
-        assert_eq!(open(&daemon, Some("key-of-alice"), query).await.err(), refused(400, code), "{query}");
+        assert_eq!(open(&daemon, Some("key-of-alice"), query).await.err(), Some(refused(400, code)), "{query}");
     }
 }
 
@@ -90,18 +90,18 @@ async fn without_the_keyboard_nothing_can_be_typed_and_nonsense_ends_it() {
 #[tokio::test]
 async fn a_session_has_a_terminal_or_it_is_said_why_not() {
     let daemon = Daemon::stand_in().start().await;
-    assert_eq!(open(&daemon, None, "").await.err(), refused(404, "session_not_found"));
+    assert_eq!(open(&daemon, None, "").await.err(), Some(refused(404, "session_not_found")));
     daemon.client.session(KEY).ask("a word").await;
-    assert_eq!(open(&daemon, None, "").await.err(), refused(409, "no_terminal"));
+    assert_eq!(open(&daemon, None, "").await.err(), Some(refused(409, "no_terminal")));
 
     let daemon = Daemon::claude(Claude::NewestInTerminal).args(&["--permission", "deny"]).start().await;
     daemon.client.session(KEY).ask("a word").await;
-    assert_eq!(open(&daemon, None, "?keyboard=true").await.err(), refused(409, "keyboard_not_allowed"));
+    assert_eq!(open(&daemon, None, "?keyboard=true").await.err(), Some(refused(409, "keyboard_not_allowed")));
     let socket = open(&daemon, None, "?keyboard=false").await;
     assert!(socket.is_ok());
     let closed = daemon.client.post(&format!("/v1/sessions/{KEY}/close"), &serde_json::json!({})).await;
     assert_eq!(closed.status, 200);
-    assert_eq!(open(&daemon, None, "").await.err(), refused(409, "agent_not_running"));
+    assert_eq!(open(&daemon, None, "").await.err(), Some(refused(409, "agent_not_running")));
 }
 
 /// Who reads nothing holds nobody up.

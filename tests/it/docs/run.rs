@@ -130,7 +130,7 @@ pub(super) fn check_names(text: &str, place: &str) {
     }
 }
 
-/// Which of the Python environments a program needs: LangChain and LlamaIndex have an `openai` of their own.
+/// Which of the Python environments a program needs: `LangChain` and `LlamaIndex` have an `openai` of their own.
 fn python(program: &str) -> &'static str {
     if program.contains("langchain") || program.contains("llama_index") { "frameworks" } else { "python" }
 }
