@@ -131,6 +131,11 @@ impl Gateway {
         }
     }
 
+    /// `127.0.0.1:PORT`, for what it serves over HTTP.
+    pub(super) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Gives a session of OpenClaw's a message.
     pub(super) async fn send(&mut self, session: &str, text: &str) -> Run {
         self.send_with(session, text, &json!([])).await
