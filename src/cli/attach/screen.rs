@@ -56,7 +56,7 @@ impl Screen {
         let mut out = String::from("\x1b[?2026h\x1b[?25l");
         let before = self.drawn.take();
         if before.is_none() {
-            let status = one_line(&self.status, inner.cols().saturating_sub(2).into());
+            let status = one_line(&self.status, inner.cols().saturating_sub(3).into());
             // Into memory, which cannot fail; here and below.
             let _ = write!(out, "\x1b[m\x1b[2J\x1b[{};1H\x1b[7m {status} \x1b[m", self.size.rows());
         }
