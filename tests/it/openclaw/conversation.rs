@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{OpenClaw, daemon};
+use super::world::{OpenClaw, alone, daemon};
 use crate::harness::{Claude, Daemon};
 
 const MAIN: &str = "agent:main:main";
@@ -29,6 +29,7 @@ fn asked(daemon: &Daemon, text: &str) -> String {
 
 #[tokio::test]
 async fn one_process_holds_a_conversation_through_all_that_openclaw_does() {
+    let _alone = alone().await;
     let daemon = daemon(Daemon::claude(Claude::Newest)).start().await;
     let openclaw = OpenClaw::in_front_of(&daemon).await;
     let mut gateway = openclaw.gateway().await;

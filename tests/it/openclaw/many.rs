@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::proxy::Proxy;
-use super::world::{OpenClaw, daemon};
+use super::world::{OpenClaw, alone, daemon};
 use crate::harness::Daemon;
 
 /// More than OpenClaw's own claude backend keeps alive.
@@ -17,6 +17,7 @@ async fn live(daemon: &Daemon) -> Vec<Value> {
 
 #[tokio::test]
 async fn agents_and_sessions_run_side_by_side() {
+    let _alone = alone().await;
     let settings = format!("sessions.max_live = {}\nsessions.linger = \"1m\"", SESSIONS + 5);
     let daemon = daemon(Daemon::stand_in().config(&settings)).start().await;
     let proxy = Proxy::before(&daemon.client.address).await;

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 use super::gateway::LIMIT;
-use super::world::{OpenClaw, root, said};
+use super::world::{OpenClaw, alone, root, said};
 use crate::harness::{Claude, all_gone, within_at_most};
 use crate::support::model::Model;
 
@@ -75,6 +75,7 @@ async fn stay(mut command: Command, ready: &str) -> Child {
 
 #[tokio::test]
 async fn every_command_of_the_page_does_what_it_says() {
+    let _alone = alone().await;
     let scratch = tempfile::tempdir().expect("a scratch folder");
     // The folder's own name, and where `all_gone` looks.
     let home = scratch.path().canonicalize().unwrap().join("home");

@@ -6,11 +6,21 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::harness::{Daemon, DaemonBuilder, within_at_most};
 
 /// OpenClaw's own command line takes two to three seconds of a processor for itself, each time.
 const LIMIT: Duration = Duration::from_mins(5);
+
+/// Held by whoever has a gateway. Its start gives up where its own threads get no processor for five seconds, and each gateway
+/// takes two for itself: on a small machine they would stop each other.
+static GATEWAYS: Mutex<()> = Mutex::const_new(());
+
+/// Waits until no other test has a gateway.
+pub(super) async fn alone() -> MutexGuard<'static, ()> {
+    GATEWAYS.lock().await
+}
 
 /// An installation: a home, and the programs on PATH.
 pub(super) struct OpenClaw {
