@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's panic is how it says what is wrong")]
 
+#[macro_use]
+mod releases;
+
 mod attach;
 mod channel;
 mod cli;

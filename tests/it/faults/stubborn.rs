@@ -32,7 +32,7 @@ async fn an_idle_agent_that_ignores_everything_is_ended() {
     let daemon = stubborn("ignore-eof,ignore-term").start().await;
     daemon.client.session("a::b").ask("one").await;
     let pid = daemon.agent("a::b").await;
-    assert_eq!(daemon.client.post("/v1/chat/session/reset", &json!({"session": "a::b"})).await.status, 200);
+    assert_eq!(daemon.client.delete("/v1/sessions/a::b").await.status, 200);
     gone(pid).await;
     goes_on(&daemon, "a::b", 1).await;
 }

@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::world::{OpenClaw, daemon, root};
+use super::world::{OpenClaw, alone, daemon, root};
 use crate::harness::{Claude, Client, Daemon, gone};
 
 const MAIN: &str = "agent:main:main";
@@ -22,6 +22,7 @@ async fn install(openclaw: &OpenClaw, settings: &Value) {
 
 #[tokio::test]
 async fn the_plugin_names_sessions_and_says_stops_and_endings_aloud() {
+    let _alone = alone().await;
     // Without the plugin a stopped turn would go on for so long, for OpenClaw may ask again.
     let builder = Daemon::claude(Claude::Newest).config("sessions.linger = \"1h\"");
     let daemon = daemon(builder).start().await;
@@ -72,6 +73,7 @@ impl Drop for Kept {
 
 #[tokio::test]
 async fn the_gateway_keeps_a_daemon_running() {
+    let _alone = alone().await;
     // The gateway's PATH has no agent.
     let builder = Daemon::stand_in().config("backends.claude-code.command = \"@SCRATCH@/bin/claude\"");
     let mut daemon = daemon(builder).start().await;
