@@ -54,10 +54,9 @@ async fn the_plugin_names_sessions_and_says_stops_and_endings_aloud() {
         serde_json::from_str(&openclaw.run(&["turnmux", "status", "--json"]).await).expect("JSON alone");
     assert_eq!(command["url"], json!(format!("http://{}", daemon.client.address)));
 
-    // The process goes with the conversation, and not only when the next one begins.
     gateway.call("sessions.reset", json!({"key": MAIN, "reason": "new"})).await;
-    gone(pid).await;
     assert_eq!(gateway.turn(MAIN, "afresh").await, "You said: afresh [turn 1]");
+    assert_eq!(daemon.agent(KEY).await, pid, "its context was cleared, and it is still warm");
     drop(gateway);
     assert!(daemon.stop().await.success());
 }
