@@ -9,7 +9,7 @@
 //! * What can be wrong with the arguments is said before anything is started or asked.
 //! * The turn belongs to the call: Ctrl-C, a closed stdout, the end of `--timeout` and a kill interrupt it, and leave its
 //!   session and process as they were.
-//! * Without `--session` the daemon gives the turn a warm process with an empty context ([`context`]).
+//! * Without `--session` the daemon gives the turn a warm process with an empty context (`context.rs`).
 //!
 //! What is absent: questions to the person at the terminal. An agent that needs permission gets it from those who watch the
 //! session, or is told that nobody is there.
