@@ -56,7 +56,6 @@ async fn the_plugin_names_sessions_and_says_stops_and_endings_aloud() {
 
     gateway.call("sessions.reset", json!({"key": MAIN, "reason": "new"})).await;
     assert_eq!(gateway.turn(MAIN, "afresh").await, "You said: afresh [turn 1]");
-    assert_eq!(daemon.agent(KEY).await, pid, "its context was cleared, and it is still warm");
     drop(gateway);
     assert!(daemon.stop().await.success());
 }
