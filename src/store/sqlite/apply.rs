@@ -32,7 +32,7 @@ pub(super) struct Apply<'a> {
     sessions_max: usize,
     standing: Standing,
     runs: Runs,
-    /// Turns that an agent is given in this transaction: most are, in the one that accepts them.
+    /// Turns that this transaction gives to an agent, but for those that it has accepted as given.
     given: HashSet<TurnId>,
     /// Turns that were looked up, with the numbers of their last events so far.
     turns: HashMap<TurnId, Option<TurnRow>>,
@@ -45,8 +45,6 @@ struct TurnRow {
     id: i64,
     session: i64,
     last: Option<u64>,
-    /// It was accepted as one that an agent has.
-    is_given: bool,
 }
 
 impl Standing {
@@ -74,7 +72,8 @@ impl<'a> Apply<'a> {
                 Write::Session(record) => self.save(record)?,
                 Write::Forget(key) => self.forget(key)?,
                 Write::Accepted(accepted) => self.accept(accepted)?,
-                Write::Given(_) => given(write).map_or(Ok(()), |turn| self.give(turn))?,
+                Write::Given(turn) if self.given.contains(turn) => self.give(*turn)?,
+                Write::Given(_) => {}
                 Write::Event(logged) => self.event(logged)?,
                 Write::Unread(turn) => {
                     let sql = "UPDATE turns SET unread = 1 WHERE turn = ?1";
@@ -192,7 +191,8 @@ impl<'a> Apply<'a> {
             return Ok(());
         }
         let id = self.connection.last_insert_rowid();
-        self.turns.insert(turn.id, Some(TurnRow { id, session, last: None, is_given }));
+        self.turns.insert(turn.id, Some(TurnRow { id, session, last: None }));
+        self.given.remove(&turn.id);
         for (name, value) in &turn.tags {
             self.execute("INSERT INTO tags (turn, name, value) VALUES (?1, ?2, ?3)", params![id, name, value])?;
         }
@@ -216,7 +216,7 @@ impl<'a> Apply<'a> {
     }
 
     fn give(&mut self, turn: TurnId) -> Result<()> {
-        let Some(TurnRow { id, is_given: false, .. }) = self.turn(turn)? else { return Ok(()) };
+        let Some(TurnRow { id, .. }) = self.turn(turn)? else { return Ok(()) };
         self.execute("UPDATE turns SET given = 1 WHERE id = ?1", [id])?;
         self.execute("DELETE FROM reruns WHERE turn = ?1", [id])?;
         Ok(())
@@ -288,9 +288,7 @@ impl<'a> Apply<'a> {
             return Ok(*row);
         }
         let mut statement = self.connection.prepare_cached("SELECT id, session FROM turns WHERE turn = ?1")?;
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(TurnRow { id: row.get(0)?, session: row.get(1)?, last: None, is_given: false })
-        };
+        let read = |row: &rusqlite::Row<'_>| Ok(TurnRow { id: row.get(0)?, session: row.get(1)?, last: None });
         let row = statement.query_row([turn.to_string()], read).optional()?;
         self.turns.insert(turn, row);
         Ok(row)
