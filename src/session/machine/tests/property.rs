@@ -201,6 +201,11 @@ impl World {
         }
     }
 
+    /// Whether no turn was promised the thread that the next one gets.
+    fn is_fresh(&self) -> bool {
+        self.machine.done() || self.machine.attached.as_ref().is_some_and(|attached| attached.cleared)
+    }
+
     fn job(&self, choice: u8, history: bool, backend: u8, unnamed: bool, instructions: u8) -> Job {
         let mut job = job("x");
         job.request.unnamed = unnamed;
@@ -208,8 +213,8 @@ impl World {
         job.request.thread = match choice % 16 {
             0 => Some(thread(1)),
             1 => Some(thread(2)),
-            // Nobody can know the one that an idle session would get.
-            2 if self.machine.record().thread.is_some() || !self.machine.done() => Some(self.machine.thread().clone()),
+            // Nobody can know the one that an idle session would get, nor the one of a context that was just cleared.
+            2 if self.machine.record().thread.is_some() || !self.is_fresh() => Some(self.machine.thread().clone()),
             _ => None,
         };
         if history {
