@@ -121,6 +121,8 @@ async fn serve(stream: TcpStream, api: Arc<Api>, mut closing: watch::Receiver<bo
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_WAIT)
+        // A streamed piece is a few hundred bytes in three parts: they are copied together faster than the kernel collects them.
+        .writev(false)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);

@@ -200,7 +200,8 @@ impl Actor {
     async fn wait(&mut self) -> Happened {
         let held = self.readers.holding();
         let waits = !self.outbox.is_empty();
-        let pressed = (held || self.writes.is_full()) && self.machine.streaming();
+        let streams = self.machine.streaming();
+        let pressed = streams && (held || self.writes.is_full());
         let deadline = self.deadline();
         if let Some(deadline) = deadline
             && self.timer.deadline() != deadline
@@ -211,7 +212,8 @@ impl Actor {
             biased;
             Some(message) = self.inbox.recv() => Happened::Message(message),
             place = async { match &mut self.ticket { Some(ticket) => ticket.await.ok(), None => std::future::pending().await } } => Happened::Place(place),
-            () = self.member.retire() => Happened::Retire,
+            // Only an idle agent can go; who is asked to before that, is asked then.
+            () = async { self.member.retire().await }, if !streams => Happened::Retire,
             () = changed(&mut self.listeners) => Happened::Listening,
             () = self.writes.changed(), if waits || pressed => Happened::Store,
             (number, result) = async { match &mut self.recalling { Some((number, reading)) => (*number, reading.await), None => std::future::pending().await } } => Happened::Recalled(number, result),

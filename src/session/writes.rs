@@ -12,7 +12,7 @@ use crate::protocol::{EventKind, Logged};
 use crate::store::{EventStore, SessionRecord, StoreError, StoreProgress, Write};
 
 /// How long pieces of messages are collected, for nobody waits until they are kept, …
-const COLLECT: Duration = Duration::from_millis(250);
+const COLLECT: Duration = Duration::from_millis(500);
 /// … how long other events, …
 const COLLECT_WHOLE: Duration = Duration::from_millis(25);
 /// … and how many bytes, about.

@@ -37,6 +37,9 @@ pub enum Output<'a> {
     Other,
 }
 
+/// How claude writes those lines of which there may be hundreds a second.
+const STREAM_EVENT: &[u8] = br#"{"type":"stream_event","#;
+
 impl<'a> Output<'a> {
     /// Reads a line in two steps, its type and then what that type has: serde's own tagged enums would copy every line
     /// into a tree first, and can't hold raw JSON.
@@ -50,6 +53,9 @@ impl<'a> Output<'a> {
             kind: Cow<'a, str>,
             #[serde(borrow, default)]
             subtype: Option<Cow<'a, str>>,
+        }
+        if line.starts_with(STREAM_EVENT) {
+            return Ok(Self::StreamEvent(serde_json::from_slice(line)?));
         }
         let head: Head<'_> = serde_json::from_slice(line)?;
         Ok(match (&*head.kind, head.subtype.as_deref().unwrap_or_default()) {
@@ -103,60 +109,33 @@ pub struct StreamLine<'a> {
     pub parent_tool_use_id: Option<Cow<'a, str>>,
 }
 
-/// An event of the Messages API stream, as far as it matters here.
+/// An event of the Messages API stream, as far as it matters here: which fields it has is for its `kind` to say. There may be
+/// hundreds a second, and serde would copy an enum with a tag inside into a tree first.
 #[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum StreamEvent<'a> {
-    /// A message of the model begins.
-    MessageStart,
-    /// A content block begins.
-    ContentBlockStart,
-    /// A content block grows.
-    ContentBlockDelta {
-        /// By what.
-        #[serde(borrow)]
-        delta: Delta<'a>,
-    },
-    /// A content block is whole.
-    ContentBlockStop,
-    /// What is known of the message at its end.
-    MessageDelta {
-        /// That.
-        #[serde(borrow)]
-        delta: MessageEnd<'a>,
-    },
-    /// Anything else.
-    #[serde(other)]
-    Other,
+pub struct StreamEvent<'a> {
+    /// `message_start`, `content_block_delta`, `message_delta` …
+    #[serde(borrow, rename = "type")]
+    pub kind: Cow<'a, str>,
+    /// Of a `content_block_delta`: by what the block grows. Of a `message_delta`: what is known of the message at its end.
+    #[serde(borrow, default)]
+    pub delta: Delta<'a>,
 }
 
-/// How a message of the model ended.
-#[derive(Debug, Deserialize)]
-pub struct MessageEnd<'a> {
-    /// `end_turn`, `tool_use`, `max_tokens` …
+/// What is new.
+#[derive(Debug, Default, Deserialize)]
+pub struct Delta<'a> {
+    /// `text_delta`, `thinking_delta` …; nothing at a message's end.
+    #[serde(borrow, default, rename = "type")]
+    pub kind: Cow<'a, str>,
+    /// Of a `text_delta`.
+    #[serde(borrow, default)]
+    pub text: Cow<'a, str>,
+    /// Of a `thinking_delta`.
+    #[serde(borrow, default)]
+    pub thinking: Cow<'a, str>,
+    /// How the message ended: `end_turn`, `tool_use`, `max_tokens` …
     #[serde(borrow, default)]
     pub stop_reason: Option<Cow<'a, str>>,
-}
-
-/// What a content block grows by.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Delta<'a> {
-    /// Text of the answer.
-    TextDelta {
-        /// The text.
-        #[serde(borrow)]
-        text: Cow<'a, str>,
-    },
-    /// Visible thinking.
-    ThinkingDelta {
-        /// The text.
-        #[serde(borrow)]
-        thinking: Cow<'a, str>,
-    },
-    /// Anything else, tool arguments for one.
-    #[serde(other)]
-    Other,
 }
 
 /// An `assistant` or `user` line.

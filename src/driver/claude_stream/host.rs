@@ -147,18 +147,19 @@ impl<'a> Host<'a> {
             self.steer_by = waits.then(|| self.steer_by.unwrap_or_else(|| Instant::now() + STEER_WITHIN));
             let full = !self.exchange.events.is_empty();
             let unwritten = !self.exchange.out.is_empty() && self.stdin.is_some();
+            // What is seldom waited for stands in blocks, so that it is not made for each of hundreds of lines a second.
             let happened = tokio::select! {
                 biased;
                 command = self.commands.recv() => Happened::Command(command),
-                room = self.events.reserve(), if full => match room {
+                room = async { self.events.reserve().await }, if full => match room {
                     // Given back at once: this task alone fills the channel, so the room is still there.
                     Ok(_) => Happened::Room,
                     Err(_) => Happened::Command(None),
                 },
                 () = writable(self.stdin.as_ref()), if unwritten => Happened::Writable,
                 line = self.lines.next(), if !full => Happened::Line(line),
-                () = sleep_until(self.ready_by), if !self.exchange.ready() => Happened::NotReady,
-                () = sleep_until(self.steer_by.unwrap_or(self.ready_by)), if waits => Happened::NotSteered,
+                () = async { sleep_until(self.ready_by).await }, if !self.exchange.ready() => Happened::NotReady,
+                () = async { sleep_until(self.steer_by.unwrap_or(self.ready_by)).await }, if waits => Happened::NotSteered,
             };
             match happened {
                 Happened::Command(Some(command)) if command.kind != CommandKind::Detach => {

@@ -10,7 +10,7 @@ use crate::driver::CommandId;
 use crate::driver::claude::answer::Answer;
 use crate::driver::claude::tools;
 use crate::protocol::{BackendSpec, EventKind, FinishReason, InterruptCause, TurnEnding, TurnId, Usage};
-use crate::wire::claude::{Delta, MessageLine, ResultLine, StreamEvent, StreamLine};
+use crate::wire::claude::{MessageLine, ResultLine, StreamLine};
 
 /// claude's name for the model of messages that it made up itself, to show an error for example.
 const SYNTHETIC: &str = "<synthetic>";
@@ -88,25 +88,19 @@ impl Turn {
             // A subagent's deltas; its whole messages follow.
             return None;
         }
-        match &line.event {
-            StreamEvent::MessageStart => {
-                self.answer.message_start();
-                None
-            }
-            StreamEvent::ContentBlockDelta { delta: Delta::TextDelta { text } } => {
-                self.answer.delta(text).map(EventKind::TextDelta)
-            }
-            StreamEvent::ContentBlockDelta { delta: Delta::ThinkingDelta { thinking } } if !thinking.is_empty() => {
+        let delta = &line.event.delta;
+        match (&*line.event.kind, &*delta.kind) {
+            ("message_start", _) => self.answer.message_start(),
+            ("content_block_delta", "text_delta") => return self.answer.delta(&delta.text).map(EventKind::TextDelta),
+            ("content_block_delta", "thinking_delta") if !delta.thinking.is_empty() => {
                 self.reasoning_streamed = true;
-                self.reasoning.push_str(thinking);
-                Some(EventKind::ReasoningDelta(thinking.to_string()))
+                self.reasoning.push_str(&delta.thinking);
+                return Some(EventKind::ReasoningDelta(delta.thinking.to_string()));
             }
-            StreamEvent::MessageDelta { delta } if delta.stop_reason.as_deref() == Some(CUT) => {
-                self.answer.cut();
-                None
-            }
-            _ => None,
+            ("message_delta", _) if delta.stop_reason.as_deref() == Some(CUT) => self.answer.cut(),
+            _ => {}
         }
+        None
     }
 
     /// A whole message of the model's, or one block of it.

@@ -18,8 +18,10 @@ const ROOM_BYTES: usize = FULL_BYTES / 2;
 const GROUP_WRITES_MAX: usize = 4096;
 /// Most bytes in a transaction, about.
 const GROUP_BYTES_MAX: usize = 8 << 20;
-/// How long what nobody waits for may wait for something that it can be kept together with.
+/// How long what nobody waits for may wait for something that it can be kept together with: an event …
 const RIDE_MAX: Duration = Duration::from_millis(100);
+/// … and pieces of messages, of which a turn that is cut off has lost some in any case.
+const RIDE_PIECES_MAX: Duration = Duration::from_millis(250);
 /// How long the last try may take when the time to close is over.
 const LAST_TRY: Duration = Duration::from_secs(1);
 /// What a write takes beside its texts, in bytes, about.
@@ -129,7 +131,7 @@ impl Queue {
     pub(super) fn push(&self, mut writes: Vec<Write>) -> u64 {
         let mut state = self.lock();
         if state.in_trouble {
-            writes.retain(|write| !matches!(write, Write::Event(logged) if logged.kind.is_delta()));
+            writes.retain(|write| !is_piece(write));
         }
         if writes.is_empty() {
             return state.last;
@@ -154,11 +156,12 @@ impl Queue {
         let bytes = writes.iter().map(bytes_of).sum();
         let (was_urgent, was_due) = (state.urgent, state.due);
         state.urgent |= !writes.iter().all(rides);
-        state.due.get_or_insert_with(|| Instant::now() + RIDE_MAX);
+        let due = Instant::now() + if writes.iter().all(is_piece) { RIDE_PIECES_MAX } else { RIDE_MAX };
+        state.due = Some(state.due.map_or(due, |before| before.min(due)));
         state.bytes += bytes;
         state.waiting.push_back(Batch { number, bytes, writes });
         let is_full = state.bytes > FULL_BYTES;
-        let is_news = state.urgent != was_urgent || was_due.is_none();
+        let is_news = state.urgent != was_urgent || state.due != was_due;
         drop(state);
         if is_news {
             self.wake.notify_one();
@@ -313,6 +316,10 @@ impl Queue {
 /// Whether it may wait for something that it can be kept together with: nobody waits for an event but the last of a turn.
 fn rides(write: &Write) -> bool {
     matches!(write, Write::Event(logged) if !matches!(logged.kind, EventKind::Ended(_)))
+}
+
+fn is_piece(write: &Write) -> bool {
+    matches!(write, Write::Event(logged) if logged.kind.is_delta())
 }
 
 fn bytes_of(write: &Write) -> usize {
