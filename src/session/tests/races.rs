@@ -155,12 +155,8 @@ async fn every_turn_that_was_taken_ends_once_whatever_the_callers_do() {
                 for _ in 0..200 {
                     let chat = ["1", "2", "3", "4"][dice.roll(4) as usize];
                     match dice.roll(20) {
-                        0 => {
-                            assert!(
-                                world.registry.reset(&key(chat)).await.unwrap()
-                                    || world.registry.get(&key(chat)).unwrap().is_none()
-                            );
-                        }
+                        // Whether there is a session yet is for the other callers to say.
+                        0 => drop(world.registry.reset(&key(chat)).await.unwrap()),
                         1..4 => drop(world.interrupt(chat).await),
                         other => match world.try_submit(chat, INPUTS[dice.roll(8) as usize]).await {
                             Ok(turn) if other == 4 => drop(turn),
