@@ -6,6 +6,7 @@ mod body;
 mod control;
 mod idempotency;
 mod identity;
+mod mcp;
 mod openai;
 mod openapi;
 mod openclaw;

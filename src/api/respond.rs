@@ -13,6 +13,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
+use super::mcp;
 use crate::dispatch::{AttachError, Denial, Refusal, Refused, StoreError};
 use crate::protocol::{ErrorKind, InterruptCause, TurnEnding, TurnError};
 use crate::wire::openai::{ErrorBody, ErrorOut};
@@ -213,6 +214,8 @@ impl From<TurnError> for ApiError {
             ErrorKind::ThreadNotFound => (S::CONFLICT, "thread_not_found", false),
             ErrorKind::Conflict => (S::CONFLICT, "session_conflict", false),
             ErrorKind::ModelRefused => (S::BAD_REQUEST, "model_refused", false),
+            // The agent was not given the turn.
+            ErrorKind::ToolsUnreachable => (S::BAD_GATEWAY, "tools_unreachable", true),
             ErrorKind::TurnLost => (S::BAD_GATEWAY, "turn_lost", false),
             ErrorKind::StoreUnavailable => (S::SERVICE_UNAVAILABLE, "store_unavailable", true),
         };
@@ -309,6 +312,7 @@ impl From<Refusal> for ApiError {
                 let error = Self::not_found("model_not_found", refusal.to_string());
                 Self { param: Some("model".into()), ..error }
             }
+            Refusal::NoMcp { .. } => ApiError::field(mcp::FIELD, "mcp_unsupported", refusal.to_string()),
             Refusal::Denied(denial) => denial.into(),
             Refusal::Refused(refused) => refused.into(),
             Refusal::Unable(error) => error.into(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::{AttachError, BackendView, Counts, Dispatch, Refusal};
+use crate::driver::Driver;
 use crate::driver::catalog::Catalog;
 use crate::protocol::{
     BackendId, BackendSpec, ErrorKind, Logged, Permission, ScreenSize, SessionKey, TenantId, Tenants, ThreadId,
@@ -92,6 +93,9 @@ impl Local {
             return Err(no_thread(thread).into());
         }
         let driver = self.catalog.get(&spec.driver)?;
+        if let Some(why) = no_mcp(spec, &*driver).filter(|_| !request.mcp.is_empty()) {
+            return Err(Refusal::NoMcp { model: spec.id.to_string(), why });
+        }
         let directory = self.directory(key, spec, request.workspace.clone(), request.workspace_hint.clone());
         // Said before any promise is made: a caller that streams gets a real status for what can be known now. A process
         // that runs has answered the question, and looking a program up costs a warm turn some system calls per folder.
@@ -309,6 +313,17 @@ impl Dispatch for Local {
         let StoreProgress { commits, trouble, .. } = self.registry.store_progress();
         Counts { processes, sessions, queued, commits, trouble }
     }
+}
+
+/// Why a backend's agents take no servers of tools with a turn, if they do not.
+fn no_mcp(spec: &BackendSpec, driver: &dyn Driver) -> Option<&'static str> {
+    if !driver.takes_mcp() {
+        return Some(
+            "its agents are not spoken with over stdio; set `driver = \"claude-stream\"` for it, or name another model",
+        );
+    }
+    let is_denied = spec.permission == Permission::Deny;
+    is_denied.then_some("its `permission` is `deny`, so none of their tools could run")
 }
 
 /// As though it were not there.

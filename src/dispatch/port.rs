@@ -24,6 +24,14 @@ pub enum Refusal {
         /// What there is.
         known: Vec<String>,
     },
+    /// Its agent cannot have the servers of tools that the request offers.
+    #[error("`turnmux.mcp_servers`: model `{model}` takes none: {why}")]
+    NoMcp {
+        /// What was asked for.
+        model: String,
+        /// Why, and what to do.
+        why: &'static str,
+    },
     /// The session says no.
     #[error(transparent)]
     Denied(#[from] Denial),

@@ -1,5 +1,6 @@
 //! `driver = "claude"`: channels where the account has them, stdio where not. Which it is shows when the first process starts,
-//! and holds for as long as the daemon runs. A thread begun one way can be resumed the other way.
+//! and holds for as long as the daemon runs. A thread begun one way can be resumed the other way. A turn whose caller offers
+//! servers of tools goes over stdio in any case, in a process of its own where the one that there is has a terminal.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,7 +38,9 @@ impl ClaudeAuto {
         events: &mpsc::Sender<DriverEvent>,
     ) -> DriverEnd {
         let backend = request.spec.id.clone();
-        let has_channels = self.found.entry(backend.clone()).or_insert(None).is_none();
+        // A claude in a terminal takes servers of tools from its own configuration alone.
+        let wants_stdio = !request.options.mcp.is_empty();
+        let has_channels = !wants_stdio && self.found.entry(backend.clone()).or_insert(None).is_none();
         if has_channels {
             match Box::pin(claude_channel::run(&self.channel, request.clone(), commands, events)).await {
                 End::Over(end) => return end,
@@ -76,13 +79,17 @@ impl Driver for ClaudeAuto {
         self.found.get(backend).is_some_and(|found| found.is_some()) && self.stream.clears(backend)
     }
 
+    fn takes_mcp(&self) -> bool {
+        true
+    }
+
     fn has_terminal(&self, backend: &BackendId) -> bool {
         self.found.get(backend).is_none_or(|found| found.is_none())
     }
 
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {
         // The stricter of the two: which way an attachment went is not known here.
-        self.channel.plan(current, wanted)
+        if current.mcp.is_empty() == wanted.mcp.is_empty() { self.channel.plan(current, wanted) } else { Plan::Restart }
     }
 
     fn open(&self, request: OpenRequest) -> Attachment {

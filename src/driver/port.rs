@@ -42,6 +42,11 @@ pub trait Driver: Send + Sync + 'static {
         false
     }
 
+    /// Whether its agents can be given servers of tools with a turn (`TurnOptions::mcp`).
+    fn takes_mcp(&self) -> bool {
+        false
+    }
+
     /// Whether a backend's processes have a terminal that people can attach to, as far as is known.
     fn has_terminal(&self, _backend: &BackendId) -> bool {
         false

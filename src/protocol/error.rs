@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Conflict,
     /// The agent refused the model that was asked for.
     ModelRefused,
+    /// The agent could not reach a server of tools that the caller offers it.
+    ToolsUnreachable,
     /// The daemon went down while the agent had the turn.
     TurnLost,
     /// The store keeps nothing at present.

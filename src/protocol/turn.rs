@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BackendId, BackendSpec, Permission, ThreadId, TurnError};
+use super::{BackendId, BackendSpec, McpServers, Permission, ThreadId, TurnError};
 
 /// What a front end asks a session to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub struct TurnRequest {
     pub tags: BTreeMap<String, String>,
     /// The caller asks again for what it has asked for before, because it got no answer.
     pub retry: Option<Retry>,
+    /// Servers of tools that the agent has in this turn. They bring keys, so they are not kept.
+    #[serde(skip)]
+    pub mcp: McpServers,
 }
 
 impl TurnRequest {
@@ -66,6 +69,7 @@ impl TurnRequest {
             keeps_thread: false,
             tags: BTreeMap::new(),
             retry: None,
+            mcp: McpServers::default(),
         }
     }
 }
@@ -126,6 +130,8 @@ pub struct TurnOptions {
     pub system_prompt: Option<String>,
     /// What the agent may do unasked.
     pub permission: Permission,
+    /// Servers of tools that it has beside its own.
+    pub mcp: McpServers,
 }
 
 /// What a session's clients have chosen over its backend's configuration.

@@ -2,6 +2,8 @@
 //! --include-partial-messages`), as measured on 2.1.197 and 2.1.329. One JSON object a line each way.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -352,6 +354,14 @@ pub struct Cancelled {
     pub cancelled: bool,
 }
 
+/// The answer to [`Request::McpSetServers`], which comes when all of them were tried.
+#[derive(Debug, Default, Deserialize)]
+pub struct McpSet<'a> {
+    /// What is wrong, by server.
+    #[serde(borrow, default)]
+    pub errors: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+}
+
 /// A `command_lifecycle` line.
 #[derive(Debug, Deserialize)]
 pub struct LifecycleLine<'a> {
@@ -455,6 +465,36 @@ pub enum Request<'a> {
         /// claude's name for it.
         mode: &'a str,
     },
+    /// Other servers of tools, in place of those that were given so before. Those of claude's own settings stay.
+    McpSetServers {
+        /// By name.
+        servers: BTreeMap<&'a str, McpServerIn<'a>>,
+    },
+}
+
+/// A server of tools.
+#[derive(Serialize)]
+pub struct McpServerIn<'a> {
+    /// `http` or `sse`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Where it is.
+    pub url: &'a str,
+    /// What is sent along.
+    pub headers: &'a BTreeMap<String, String>,
+    /// Its tools are in the prompt at once; else the model of newer releases has to look for them.
+    #[serde(rename = "alwaysLoad", skip_serializing_if = "std::ops::Not::not")]
+    pub always_load: bool,
+    /// How long a call may take, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u128>,
+}
+
+impl fmt::Debug for McpServerIn<'_> {
+    /// Leaves out what may be a key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("McpServerIn").field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 /// Our answer to a request of claude's.

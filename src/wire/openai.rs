@@ -53,6 +53,9 @@ pub struct ChatRequest {
     /// What the caller calls the request, to find it again: an object of texts.
     #[serde(default)]
     pub metadata: Option<Box<RawValue>>,
+    /// What has no place in OpenAI's format.
+    #[serde(default)]
+    pub turnmux: Option<Box<RawValue>>,
 }
 
 /// `stream_options`.

@@ -13,7 +13,7 @@ use crate::api::openclaw::{self, Reading, Signs};
 use crate::api::respond::{ApiError, Body, json};
 use crate::api::router::Api;
 use crate::api::workspace::Roots;
-use crate::api::{body, idempotency, sse, tags};
+use crate::api::{body, idempotency, mcp, sse, tags};
 use crate::dispatch::{Accepted, Denial, EventReader, Observer, Refusal};
 use crate::protocol::{EventKind, Retry, SessionKey, TenantId, TurnEnding, TurnRequest};
 use crate::wire::openai::ChatRequest;
@@ -66,6 +66,7 @@ pub(in crate::api) async fn chat(
         boundary: identity.boundary,
         keeps_thread: reading.compacted,
         tags: tags::read(request.metadata.as_deref(), "metadata")?,
+        mcp: mcp::read(request.turnmux.as_deref())?,
         retry: reading.retry.then(|| if openclaw::goes_on(&input) { Retry::GoOn } else { Retry::Same }),
         input,
     };
@@ -130,7 +131,11 @@ fn read(headers: &HeaderMap, bytes: &[u8]) -> Result<Asked, ApiError> {
     // The prompt may be megabytes, and the turn may take hours.
     let mut said = messages::said(&std::mem::take(&mut request.messages))?;
     let affinity = identity::affinity(headers, request.prompt_cache_key.as_deref())?;
-    let reading = openclaw::read(&Signs::of(headers), affinity, &mut said);
+    let reading = match request.turnmux {
+        None => openclaw::read(&Signs::of(headers), affinity, &mut said),
+        // Who speaks to turnmux in its own words means what it says: OpenClaw's plugin does, and there is nothing to take off.
+        Some(_) => Reading::of_affinity(affinity),
+    };
     Ok(Asked { request, conversation: messages::conversation(said)?, reading, ignored: params::ignored(bytes) })
 }
 

@@ -17,7 +17,7 @@ use crate::api::respond::ApiError;
 use crate::wire::openai::ChatRequest;
 
 /// What is read, or says nothing when it is there.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "model",
     "messages",
     "stream",
@@ -37,6 +37,7 @@ const KNOWN: [&str; 19] = [
     "modalities",
     "store",
     "metadata",
+    "turnmux",
 ];
 
 /// Names in the header at most: it is for people to read.

@@ -27,6 +27,14 @@ pub(in crate::api) struct Reading {
     pub(in crate::api) retry: bool,
 }
 
+impl Reading {
+    /// Of a request that is not read: it is meant as it is.
+    pub(in crate::api) fn of_affinity(affinity: Option<(&'static str, String)>) -> Self {
+        let affinity = affinity.map(|(source, value)| Affinity::read(source, value, false));
+        Self { affinity, ..Self::default() }
+    }
+}
+
 /// Reads a request, and takes out of what was said all that neither the user nor the operator said.
 pub(in crate::api) fn read(signs: &Signs, affinity: Option<(&'static str, String)>, said: &mut Vec<Said>) -> Reading {
     let prompt = said.iter().find(|said| said.speaker == Speaker::System).map(|said| said.text.as_str());

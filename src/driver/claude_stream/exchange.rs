@@ -10,6 +10,7 @@
 //! ```
 
 mod clear;
+mod servers;
 mod steers;
 
 use std::collections::{HashMap, VecDeque};
@@ -25,7 +26,8 @@ use super::{failure, input};
 use crate::driver::claude::{failure as words, launch};
 use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnInput};
 use crate::protocol::{
-    BackendSpec, ErrorKind, EventKind, InterruptCause, Question, ThreadId, TurnEnding, TurnError, TurnId, TurnOptions,
+    BackendSpec, ErrorKind, EventKind, InterruptCause, McpServers, Question, ThreadId, TurnEnding, TurnError, TurnId,
+    TurnOptions,
 };
 use crate::wire::claude::{
     Cancelled, ControlRequestLine, ControlResponseLine, InitLine, Output, PermissionAnswer, Request,
@@ -65,6 +67,8 @@ pub(super) struct Exchange {
     retry_at: Option<SystemTime>,
     /// The thread, as claude named it last.
     thread: Option<ThreadId>,
+    /// The servers of tools that claude was given last; it may be at work on them.
+    servers: McpServers,
     /// What turns have left in the process, which a fresh context would not be without.
     residue: Residue,
 }
@@ -93,6 +97,8 @@ enum Pending {
     Interrupt(Option<CommandId>),
     Model,
     Permission,
+    /// Servers of tools.
+    Servers,
     /// The taking back of a steer.
     Cancel(uuid::Uuid),
 }
@@ -103,7 +109,8 @@ impl Exchange {
         let mut exchange = Self {
             spec,
             phase: Phase::Starting,
-            options,
+            // It is given these with its first turn.
+            options: TurnOptions { mcp: McpServers::default(), ..options },
             out: BytesMut::new(),
             events: VecDeque::new(),
             broken: None,
@@ -119,6 +126,7 @@ impl Exchange {
             cost_usd: 0.0,
             retry_at: None,
             thread: None,
+            servers: McpServers::default(),
             residue: Residue::default(),
         };
         let prompt = exchange.options.system_prompt.clone();
@@ -247,8 +255,8 @@ impl Exchange {
     /// Brings about what the prepared turn wants, one request after the other, and then gives it to claude.
     fn advance(&mut self) {
         let Phase::Preparing(prepared) = &self.phase else { return };
-        if self.own_turn || self.pending.values().any(|pending| matches!(pending, Pending::Model | Pending::Permission))
-        {
+        let prepares = |pending: &Pending| matches!(pending, Pending::Model | Pending::Permission | Pending::Servers);
+        if self.own_turn || self.pending.values().any(prepares) {
             return;
         }
         if !prepared.cancelled && prepared.wanted.model != self.options.model {
@@ -258,6 +266,10 @@ impl Exchange {
         if !prepared.cancelled && prepared.wanted.permission != self.options.permission {
             let mode = launch::permission_mode(prepared.wanted.permission);
             return self.request(Pending::Permission, Request::SetPermissionMode { mode });
+        }
+        if !prepared.cancelled && prepared.wanted.mcp != self.options.mcp {
+            let wanted = prepared.wanted.mcp.clone();
+            return self.set_servers(wanted);
         }
         let Phase::Preparing(prepared) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
         self.options.system_prompt = prepared.wanted.system_prompt;
@@ -369,8 +381,8 @@ impl Exchange {
             Phase::Preparing(prepared) => {
                 prepared.cancelled = true;
                 self.ack(id, Ok(()));
-                if self.own_turn {
-                    // The turn waits for one of claude's own: it need not any more.
+                if self.own_turn || self.pending.values().any(|pending| *pending == Pending::Servers) {
+                    // The turn waits for one of claude's own, or for a server that may be slow: it need not any more.
                     self.cancel_prepared();
                 } else {
                     self.advance();
@@ -448,6 +460,7 @@ impl Exchange {
                 let said = line.response.response.and_then(|said| serde_json::from_str(said.get()).ok());
                 self.taken_back(uuid, said.is_some_and(|Cancelled { cancelled }| cancelled));
             }
+            (Pending::Servers, _) => self.servers_set(&line.response),
             (Pending::Model | Pending::Permission, None) => {
                 if let Phase::Preparing(prepared) = &self.phase {
                     match pending {

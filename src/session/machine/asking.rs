@@ -54,6 +54,11 @@ impl Machine {
             }
             return;
         };
+        if attached.options.permission != Permission::Deny && attached.options.mcp.allow(&question.tool) {
+            // Whoever asked for the turn offers this tool itself, and has said yes to it.
+            self.command(CommandKind::Answer { question: question.id, answer: Answer::Allow });
+            return;
+        }
         let waits = attached.options.permission != Permission::Deny && self.listening;
         let id = RequestId::generate();
         self.emit(turn, EventKind::PermissionAsked(Question { id: id.to_string(), ..question.clone() }));

@@ -157,6 +157,7 @@ impl Machine {
                 _ => system_prompt,
             },
             permission: job.spec.permission,
+            mcp: job.request.mcp.clone(),
         };
         match &job.request.call {
             // What others chose for the session is not the caller's.

@@ -73,9 +73,9 @@ impl Job {
     }
 
     /// Whether it runs after a restart, should the daemon go down before its time has come. Who reads any other is told, and
-    /// asks again.
+    /// asks again. One whose caller offers tools does not: their keys are kept nowhere.
     pub fn reruns(&self) -> bool {
-        self.detached || self.request.idempotency.is_some()
+        (self.detached || self.request.idempotency.is_some()) && self.request.mcp.is_empty()
     }
 }
 

@@ -78,6 +78,7 @@ words!(ErrorKind {
     ThreadNotFound = "thread_not_found",
     Conflict = "conflict",
     ModelRefused = "model_refused",
+    ToolsUnreachable = "tools_unreachable",
     TurnLost = "turn_lost",
     StoreUnavailable = "store_unavailable",
 });

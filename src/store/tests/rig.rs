@@ -132,7 +132,7 @@ pub(in crate::store) fn all_of(tenant: TenantId) -> TurnQuery {
 
 /// A request with something in most of its fields.
 pub(in crate::store) fn request() -> TurnRequest {
-    use crate::protocol::{Call, HistoryMessage, Retry, Role};
+    use crate::protocol::{Call, HistoryMessage, McpServers, Retry, Role};
     TurnRequest {
         backend: BackendId::new("claude"),
         workspace: Some(PathBuf::from("/work/here")),
@@ -150,5 +150,7 @@ pub(in crate::store) fn request() -> TurnRequest {
         keeps_thread: true,
         tags: [("a".to_owned(), "b".to_owned())].into(),
         retry: Some(Retry::GoOn),
+        // Whatever is here is not kept.
+        mcp: McpServers::default(),
     }
 }

@@ -14,6 +14,7 @@
 //! | `permissions` | what an agent may do unasked, and what it is told otherwise |
 //! | `interrupts` | a turn is stopped, its process is not |
 //! | `options` | models, instructions, histories, large prompts |
+//! | `offered_tools` | servers of tools that a request brings along |
 //! | `processes` | nothing survives: not a kill of claude, not one of the daemon |
 //! | `restarts` | what outlives the daemon |
 //! | `capacity` | who waits for a process, and who makes room |
@@ -33,6 +34,7 @@ mod history;
 mod interrupts;
 mod literal;
 mod lost;
+mod offered_tools;
 mod openclaw;
 mod options;
 mod permissions;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::driver::Answer;
-use crate::protocol::{AnsweredBy, Decision, Permission, Question, RequestId};
+use crate::protocol::{AnsweredBy, Decision, McpServer, McpTransport, Permission, Question, RequestId};
 
 const ASKED: &str = "a: PermissionAsked";
 const ANSWERED: &str = "a: PermissionAnswered";
@@ -150,4 +150,33 @@ fn words_answer_what_asks_for_words_and_leave_what_asks_for_leave() {
     let input: serde_json::Value = serde_json::from_str(input).unwrap();
     assert_eq!(input["answers"], serde_json::json!({"Which color?": "Blue"}));
     assert_eq!(input["questions"][0]["question"], "Which color?");
+}
+
+#[test]
+fn a_tool_that_the_request_itself_offers_and_allows_is_asked_of_nobody() {
+    let server = |allowed| McpServer {
+        transport: McpTransport::Http,
+        url: String::new(),
+        headers: BTreeMap::new(),
+        always_load: false,
+        call_timeout: None,
+        allowed,
+    };
+    let mut bench = Bench::new();
+    let mut offering = job("a");
+    offering.request.mcp =
+        [("own".to_owned(), server(true)), ("other".to_owned(), server(false))].into_iter().collect();
+    bench.submit_job(offering);
+    bench.granted();
+    bench.ready();
+    bench.began();
+    let question = Question { id: "q".into(), tool: "mcp__own__echo".into(), input: "{}".into() };
+    assert_eq!(bench.says(DriverEvent::Asked(question)), ["answer"]);
+    assert_eq!(asks(&mut bench, "mcp__other__echo", "{}").0, [ASKED, "answer", ANSWERED, DENIED]);
+    assert_eq!(asks(&mut bench, "Bash", "{}").0, [ASKED, "answer", ANSWERED, DENIED]);
+    bench.completed();
+    bench.submit("b");
+    bench.began();
+    let asked = asks(&mut bench, "mcp__own__echo", "{}").0;
+    assert_eq!(asked[1..], ["answer", "b: PermissionAnswered", "b: PermissionDenied"], "another turn has not said so");
 }
