@@ -1,4 +1,5 @@
 /** Puts the parts together. */
+import { backend } from "./backend.js";
 import { Daemon } from "./daemon.js";
 import { Endings } from "./endings.js";
 import { Names, sessionName } from "./names.js";
@@ -15,6 +16,7 @@ export function register(api, lookup) {
     const endings = new Endings(turnmux, log);
     let daemon;
     api.registerProvider(provider({ turnmux, names, endings, log }));
+    api.registerCliBackend(backend({ turnmux, endings, log }));
     api.on("session_start", (event, context) => names.learn(event.sessionId, event.sessionKey ?? context.sessionKey));
     const ended = (agentId, key, reason) => {
         if (agentId !== undefined && key !== undefined)

@@ -23,13 +23,18 @@ export function settings(plugin, config) {
         start: isLoopback(hostname) && start !== false,
         command: text(plugin?.["command"]) ?? "turnmux",
         args: Array.isArray(args) ? args.filter((arg) => typeof arg === "string") : [],
-        apiKey: text(provider?.apiKey),
+        apiKey: key(text(provider?.apiKey)),
     };
 }
 /** Whether a URL's host is this machine. */
 export function isLoopback(hostname) {
     const name = hostname.replace(/^\[|\]$/g, "");
     return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
+}
+/** A key, or the variable that has it. */
+function key(named) {
+    const variable = named?.match(/^\$\{(\w+)\}$/)?.[1];
+    return variable === undefined ? named : text(process.env[variable]);
 }
 function text(value) {
     return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;

@@ -20,6 +20,24 @@ export class Turnmux {
     async interrupt(target) {
         return this.#post("/v1/chat/abort", target);
     }
+    /**
+     * Begins a turn whose answer is streamed. It may take as long as it takes; `signal` is how it is left.
+     *
+     * @throws Error when turnmux refuses it, with its reason.
+     */
+    async chat(body, headers, signal) {
+        const init = { method: "POST", headers: { ...this.#headers(true), ...headers }, body: JSON.stringify(body), signal };
+        const response = await fetch(`${this.url}/v1/chat/completions`, init);
+        if (!response.ok)
+            await this.#done(response);
+        return response;
+    }
+    /** Answers a question of a session's. False when it has its answer already, or its turn is over. */
+    async answer(session, request, decision, message) {
+        const body = { request, decision, ...(message === undefined ? {} : { message }) };
+        const response = await this.#call("POST", `/v1/sessions/${encodeURIComponent(session)}/answer`, body);
+        return response.status === 410 ? false : this.#done(response);
+    }
     /** Ends a session's conversation: its next turn begins a new one. False when there is no such session. */
     async reset(session) {
         return this.#post("/v1/chat/session/reset", { session });
@@ -54,17 +72,18 @@ export class Turnmux {
         throw new Error(`turnmux answers ${response.status}: ${message(answer) ?? "no reason given"}`);
     }
     async #call(method, path, body, within_ms = ANSWER_MS) {
-        const headers = {};
-        if (this.#apiKey !== undefined)
-            headers["authorization"] = `Bearer ${this.#apiKey}`;
-        if (body !== undefined)
-            headers["content-type"] = "application/json";
         return fetch(this.url + path, {
             method,
-            headers,
+            headers: this.#headers(body !== undefined),
             body: body === undefined ? null : JSON.stringify(body),
             signal: AbortSignal.timeout(within_ms),
         });
+    }
+    #headers(hasBody) {
+        return {
+            ...(this.#apiKey === undefined ? {} : { authorization: `Bearer ${this.#apiKey}` }),
+            ...(hasBody ? { "content-type": "application/json" } : {}),
+        };
     }
 }
 /** What went wrong, in one line. What fetch throws has its reason inside. */

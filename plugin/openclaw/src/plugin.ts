@@ -1,5 +1,6 @@
 /** Puts the parts together. */
 
+import { backend } from "./backend.js";
 import { Daemon } from "./daemon.js";
 import { Endings } from "./endings.js";
 import { Names, sessionName, type Lookup } from "./names.js";
@@ -19,6 +20,7 @@ export function register(api: PluginApi, lookup: Lookup | undefined): void {
   let daemon: Daemon | undefined;
 
   api.registerProvider(provider({ turnmux, names, endings, log }));
+  api.registerCliBackend(backend({ turnmux, endings, log }));
   api.on("session_start", (event, context) => names.learn(event.sessionId, event.sessionKey ?? context.sessionKey));
   const ended = (agentId: string | undefined, key: string | undefined, reason: string | undefined): void => {
     if (agentId !== undefined && key !== undefined) endings.ended(sessionName(agentId, key), reason);

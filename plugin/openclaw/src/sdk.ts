@@ -62,6 +62,78 @@ export interface Provider {
   resolveTransportTurnState(context: TurnContext): { headers: Record<string, string> };
 }
 
+/** What a tool's use is asked for with. */
+export interface ToolPermissionRequest {
+  cwd?: string;
+  toolName: string;
+  toolInput: Record<string, unknown>;
+  toolCallId?: string;
+  abortSignal?: AbortSignal;
+}
+
+/** What OpenClaw says to that. */
+export type ToolPermission =
+  | { behavior: "allow"; updatedInput: Record<string, unknown> }
+  | { behavior: "deny"; message: string };
+
+/** A question for a person. */
+export interface UserInputQuestion {
+  id: string;
+  header: string;
+  question: string;
+  multiSelect?: boolean;
+  isOther?: boolean;
+  options?: readonly { label: string; description?: string }[] | null;
+}
+
+/** What is asked of a person. */
+export interface UserInputRequest {
+  toolName: string;
+  questions: readonly UserInputQuestion[];
+  toolCallId?: string;
+  abortSignal?: AbortSignal;
+}
+
+/** What a person has said: by question, or nothing. */
+export type UserInput =
+  | { status: "answered"; answers: Record<string, string[]> }
+  | { status: "cancelled"; message: string };
+
+/** One turn of a CLI backend. */
+export interface CliExecuteContext {
+  /** Where the agent is to work. */
+  cwd: string;
+  args: readonly string[];
+  env: Record<string, string>;
+  prompt: string;
+  /** What belongs to the turn and not to what the user said. */
+  promptContext?: { prependContext?: string; appendContext?: string };
+  modelId: string;
+  systemPrompt: string;
+  /** OpenClaw's id of the backend's session; none where nobody comes back to it. */
+  sessionId?: string;
+  /** Whether the session had a turn before. */
+  useResume: boolean;
+  abortSignal?: AbortSignal;
+  executionMode?: "agent" | "side-question";
+  requestToolPermission(request: ToolPermissionRequest): Promise<ToolPermission>;
+  requestUserInput(request: UserInputRequest): Promise<UserInput>;
+}
+
+/** A CLI backend whose turns the plugin carries out itself. */
+export interface CliBackend {
+  id: string;
+  modelProvider: string;
+  config: Record<string, unknown>;
+  bundleMcp: boolean;
+  bundleMcpMode: "claude-config-file";
+  ownsNativeCompaction: true;
+  nativeToolMode: "always-on";
+  prepareExecution(context: { agentDir?: string }): {
+    execute(context: CliExecuteContext): AsyncIterable<Record<string, unknown>>;
+  };
+}
+
 /** What `session_start` and `session_end` say. */
 export interface SessionEvent {
   sessionId: string;
@@ -103,6 +175,7 @@ export interface PluginApi {
   pluginConfig?: Record<string, unknown>;
   logger: Logger;
   registerProvider(provider: Provider): void;
+  registerCliBackend(backend: CliBackend): void;
   registerService(service: Service): void;
   registerHttpRoute(route: {
     path: string;

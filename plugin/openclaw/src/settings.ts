@@ -42,7 +42,7 @@ export function settings(plugin: Record<string, unknown> | undefined, config: Co
     start: isLoopback(hostname) && start !== false,
     command: text(plugin?.["command"]) ?? "turnmux",
     args: Array.isArray(args) ? args.filter((arg) => typeof arg === "string") : [],
-    apiKey: text(provider?.apiKey),
+    apiKey: key(text(provider?.apiKey)),
   };
 }
 
@@ -50,6 +50,12 @@ export function settings(plugin: Record<string, unknown> | undefined, config: Co
 export function isLoopback(hostname: string): boolean {
   const name = hostname.replace(/^\[|\]$/g, "");
   return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
+}
+
+/** A key, or the variable that has it. */
+function key(named: string | undefined): string | undefined {
+  const variable = named?.match(/^\$\{(\w+)\}$/)?.[1];
+  return variable === undefined ? named : text(process.env[variable]);
 }
 
 function text(value: unknown): string | undefined {

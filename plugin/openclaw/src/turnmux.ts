@@ -46,6 +46,25 @@ export class Turnmux {
     return this.#post("/v1/chat/abort", target);
   }
 
+  /**
+   * Begins a turn whose answer is streamed. It may take as long as it takes; `signal` is how it is left.
+   *
+   * @throws Error when turnmux refuses it, with its reason.
+   */
+  async chat(body: unknown, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
+    const init = { method: "POST", headers: { ...this.#headers(true), ...headers }, body: JSON.stringify(body), signal };
+    const response = await fetch(`${this.url}/v1/chat/completions`, init);
+    if (!response.ok) await this.#done(response);
+    return response;
+  }
+
+  /** Answers a question of a session's. False when it has its answer already, or its turn is over. */
+  async answer(session: string, request: string, decision: unknown, message?: string): Promise<boolean> {
+    const body = { request, decision, ...(message === undefined ? {} : { message }) };
+    const response = await this.#call("POST", `/v1/sessions/${encodeURIComponent(session)}/answer`, body);
+    return response.status === 410 ? false : this.#done(response);
+  }
+
   /** Ends a session's conversation: its next turn begins a new one. False when there is no such session. */
   async reset(session: string): Promise<boolean> {
     return this.#post("/v1/chat/session/reset", { session });
@@ -81,15 +100,19 @@ export class Turnmux {
   }
 
   async #call(method: string, path: string, body?: unknown, within_ms = ANSWER_MS): Promise<Response> {
-    const headers: Record<string, string> = {};
-    if (this.#apiKey !== undefined) headers["authorization"] = `Bearer ${this.#apiKey}`;
-    if (body !== undefined) headers["content-type"] = "application/json";
     return fetch(this.url + path, {
       method,
-      headers,
+      headers: this.#headers(body !== undefined),
       body: body === undefined ? null : JSON.stringify(body),
       signal: AbortSignal.timeout(within_ms),
     });
+  }
+
+  #headers(hasBody: boolean): Record<string, string> {
+    return {
+      ...(this.#apiKey === undefined ? {} : { authorization: `Bearer ${this.#apiKey}` }),
+      ...(hasBody ? { "content-type": "application/json" } : {}),
+    };
   }
 }
 

@@ -6,7 +6,9 @@ import { once } from "node:events";
 /** Longest wait of any test, in milliseconds. */
 export const LIMIT_MS = 10_000;
 
-/** Starts one on a free port, until the test `t` ends. `answers` is from `METHOD path` to `[status, body]`, or to a function that gives one. */
+/**
+ * Starts one on a free port, until the test `t` ends. `answers` is from `METHOD path` to `[status, body]`, or to a
+ * function that gives one. A body that is an async iterable is streamed, as `[status, pieces, headers]`. */
 export async function fake(t, answers = {}) {
   const asked = [];
   const waiting = [];
@@ -17,7 +19,14 @@ export async function fake(t, answers = {}) {
     asked.push(call);
     waiting.splice(0).forEach((look) => look());
     const answer = answers[call.what] ?? [404, { error: { message: "no such thing" } }];
-    const [status, body] = typeof answer === "function" ? await answer(call) : answer;
+    const [status, body, headers] = typeof answer === "function" ? await answer(call) : answer;
+    if (body[Symbol.asyncIterator]) {
+      response.writeHead(status, { "content-type": "text/event-stream", ...headers });
+      response.flushHeaders();
+      for await (const piece of body) response.write(`data: ${typeof piece === "string" ? piece : JSON.stringify(piece)}\n\n`);
+      response.end();
+      return;
+    }
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
   });
   await once(server.listen(0, "127.0.0.1"), "listening");

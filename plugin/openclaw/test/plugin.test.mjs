@@ -24,6 +24,7 @@ function openclaw(pluginConfig, config = {}) {
       pluginConfig,
       logger: keeper(),
       registerProvider: (provider) => (kept.provider = provider),
+      registerCliBackend: (backend) => (kept.backend = backend),
       registerService: (service) => (kept.service = service),
       registerHttpRoute: (route) => (kept.route = route),
       registerCli: (registrar, options) => (kept.cli = { registrar, options }),
@@ -45,6 +46,9 @@ test("the address is the plugin's, the provider's, or turnmux's own", () => {
   assert.deepEqual([set.url, set.apiKey, set.command], ["http://127.0.0.1:8000", "k", "/opt/turnmux"]);
   assert.equal(settings({ url: "http://localhost:9/" }, config).url, "http://localhost:9");
   assert.throws(() => settings({ url: "nowhere" }, {}), /is no address/);
+  process.env.TURNMUX_TEST_KEY = "from-a-variable";
+  const named = { models: { providers: { turnmux: { apiKey: "${TURNMUX_TEST_KEY}" } } } };
+  assert.equal(settings({}, named).apiKey, "from-a-variable");
   // A key that OpenClaw has to look up itself is known with the first request.
   assert.equal(settings({}, { models: { providers: { turnmux: { apiKey: { source: "env" } } } } }).apiKey, undefined);
 });
@@ -117,6 +121,8 @@ test("the manifest, the package and the code agree", () => {
   const { api, kept } = openclaw({});
   register(api, undefined);
   assert.deepEqual(manifest.providers, [kept.provider.id]);
+  assert.deepEqual(manifest.cliBackends, [kept.backend.id]);
+  assert.deepEqual(manifest.setup.cliBackends, manifest.cliBackends);
   assert.deepEqual(manifest.cliCommands, kept.cli.options.descriptors);
   const known = Object.keys(manifest.configSchema.properties).sort();
   assert.deepEqual(known, ["args", "command", "start", "url"]);

@@ -85,7 +85,7 @@ impl Gateway {
     async fn hello(&mut self) {
         while self.frame().await["event"] != "connect.challenge" {}
         let client = json!({"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend"});
-        let scopes = ["operator.admin", "operator.read", "operator.write"];
+        let scopes = ["operator.admin", "operator.read", "operator.write", "operator.approvals"];
         let hello = json!({
             "minProtocol": 4, "maxProtocol": 4, "client": client, "role": "operator", "scopes": scopes,
             "caps": [], "commands": [], "permissions": {}, "auth": {"token": TOKEN},
@@ -165,6 +165,20 @@ impl Gateway {
                 return event["payload"]["message"]["content"][0]["text"].as_str().unwrap_or_default().to_owned();
             }
             assert!(matches!(now, "status" | "delta"), "instead of {state}: {event}");
+        }
+    }
+
+    /// The next event of this kind, and what it says.
+    pub(super) async fn event(&mut self, kind: &str) -> Value {
+        loop {
+            let event = match self.events.iter().position(|event| event["event"] == kind) {
+                Some(at) => self.events.remove(at).expect("it is there"),
+                None => self.frame().await,
+            };
+            if event["event"] == kind {
+                return event["payload"].clone();
+            }
+            self.events.push_back(event);
         }
     }
 

@@ -7,8 +7,10 @@
 //! | `conversation` | one conversation, through a gateway and without one; the real claude |
 //! | `many` | agents, sessions and first requests at once, and a connection that breaks |
 //! | `plugin` | `plugin/openclaw`, the plugin for it |
+//! | `backend` | the same as a CLI backend: turnmux carries OpenClaw's turns out |
 //! | `page` | `docs/openclaw.md`, as somebody types it |
 
+mod backend;
 mod conversation;
 mod gateway;
 mod many;

@@ -12,7 +12,7 @@ const MAIN: &str = "agent:main:main";
 const KEY: &str = "main::agent:main:main";
 
 /// Installs the plugin, with these settings.
-async fn install(openclaw: &OpenClaw, settings: &Value) {
+pub(super) async fn install(openclaw: &OpenClaw, settings: &Value) {
     let folder = root().join("plugin/openclaw");
     let folder = folder.to_str().expect("its name");
     openclaw.run(&["plugins", "install", "--link", folder, "--force", "--accept-capabilities"]).await;

@@ -1,0 +1,30 @@
+/** A streamed answer of turnmux's: server-sent events, each of them a piece. */
+/** The longest piece that is read, in characters: a tool may say much. */
+const PIECE_MAX = 64 << 20;
+/**
+ * The pieces of a body, up to `[DONE]`.
+ *
+ * @throws Error when one is no JSON, or too long.
+ */
+export async function* pieces(body) {
+    if (body === null)
+        return;
+    const decoder = new TextDecoder();
+    let pending = "";
+    for await (const bytes of body) {
+        pending += decoder.decode(bytes, { stream: true });
+        let end;
+        while ((end = pending.indexOf("\n\n")) >= 0) {
+            const event = pending.slice(0, end);
+            pending = pending.slice(end + 2);
+            if (!event.startsWith("data: "))
+                continue;
+            const data = event.slice("data: ".length);
+            if (data === "[DONE]")
+                return;
+            yield JSON.parse(data);
+        }
+        if (pending.length > PIECE_MAX)
+            throw new Error(`a piece of the answer has more than ${PIECE_MAX} characters`);
+    }
+}
