@@ -13,6 +13,7 @@ const RESTART_CODE = "OPENCLAW_RESTART_ABORT";
 export class AbortWatch {
     #turn;
     #stop;
+    #said;
     /**
      * @param session turnmux's name of the session, for an abort before there is an answer.
      * @param log where failures are told; they change nothing for OpenClaw.
@@ -24,8 +25,8 @@ export class AbortWatch {
             const target = this.#turn !== undefined ? { turn: this.#turn } : session !== undefined ? { session } : undefined;
             if (target === undefined)
                 return;
-            const said = turnmux.interrupt(target);
-            said.catch((error) => log.warn(`turnmux: an abort did not get through: ${reason(error)}`));
+            const failed = (error) => log.warn(`turnmux: an abort did not get through: ${reason(error)}`);
+            this.#said = turnmux.interrupt(target).catch(failed);
         };
         signal.addEventListener("abort", onAbort, { once: true });
         this.#stop = () => signal.removeEventListener("abort", onAbort);
@@ -33,6 +34,10 @@ export class AbortWatch {
     /** Learns from the answer's head which turn it is. */
     answered(response) {
         this.#turn = response.headers[TURN_HEADER] ?? this.#turn;
+    }
+    /** Settles when turnmux has heard of the abort, where there was one. */
+    async heard() {
+        await this.#said;
     }
     /** The request is over. */
     end() {

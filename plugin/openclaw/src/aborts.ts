@@ -17,6 +17,7 @@ const RESTART_CODE = "OPENCLAW_RESTART_ABORT";
 export class AbortWatch {
   #turn: string | undefined;
   readonly #stop: () => void;
+  #said: Promise<unknown> | undefined;
 
   /**
    * @param session turnmux's name of the session, for an abort before there is an answer.
@@ -33,8 +34,8 @@ export class AbortWatch {
       const target: Target | undefined =
         this.#turn !== undefined ? { turn: this.#turn } : session !== undefined ? { session } : undefined;
       if (target === undefined) return;
-      const said = turnmux.interrupt(target);
-      said.catch((error: unknown) => log.warn(`turnmux: an abort did not get through: ${reason(error)}`));
+      const failed = (error: unknown): void => log.warn(`turnmux: an abort did not get through: ${reason(error)}`);
+      this.#said = turnmux.interrupt(target).catch(failed);
     };
     signal.addEventListener("abort", onAbort, { once: true });
     this.#stop = () => signal.removeEventListener("abort", onAbort);
@@ -43,6 +44,11 @@ export class AbortWatch {
   /** Learns from the answer's head which turn it is. */
   answered(response: HttpResponse): void {
     this.#turn = response.headers[TURN_HEADER] ?? this.#turn;
+  }
+
+  /** Settles when turnmux has heard of the abort, where there was one. */
+  async heard(): Promise<void> {
+    await this.#said;
   }
 
   /** The request is over. */

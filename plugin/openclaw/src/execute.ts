@@ -1,6 +1,8 @@
 /** One turn of a CLI backend: a chat request to turnmux, and what it says as claude's records. */
 
-import { AbortWatch } from "./aborts.js";
+import { setTimeout } from "node:timers/promises";
+
+import { AbortWatch, isStop } from "./aborts.js";
 import type { Endings } from "./endings.js";
 import { whose } from "./headers.js";
 import { sessionName } from "./names.js";
@@ -11,6 +13,9 @@ import { Records, type CliRecord } from "./records.js";
 import { isInternal, whoseTurn } from "./runtime.js";
 import type { CliExecuteContext, Logger } from "./sdk.js";
 import { reason, type Turnmux } from "./turnmux.js";
+
+/** How long a connection may stay for turnmux to hear of a stop, in milliseconds; OpenClaw waits for five seconds. */
+const HEARD_MS = 3_000;
 
 /** What it stands on. */
 export interface Parts {
@@ -38,13 +43,20 @@ export async function* execute(
   yield records.begin();
   await endings.before(session);
   const over = endings.begin(session);
-  // The body is read no longer than it is wanted, whoever stops first.
   const left = new AbortController();
-  const signal = context.abortSignal ? AbortSignal.any([context.abortSignal, left.signal]) : left.signal;
-  const watch = context.abortSignal && new AbortWatch(turnmux, context.abortSignal, session, log);
+  const stop = context.abortSignal;
+  const watch = stop && new AbortWatch(turnmux, stop, session, log);
+  // The connection stays until turnmux has heard of a stop: the turn is stopped, and not one whose client is gone.
+  const heard = (): Promise<void> => Promise.race([watch?.heard(), setTimeout(HEARD_MS, undefined, { ref: false })]);
+  const onStop = (): void => {
+    if (isStop(stop?.reason)) void heard().then(() => left.abort());
+    else left.abort();
+  };
+  stop?.addEventListener("abort", onStop, { once: true });
   let questions: Questions | undefined;
   try {
-    const response = await turnmux.chat(await body(context, log), headers(context, session, chat, agent), signal);
+    stop?.throwIfAborted();
+    const response = await turnmux.chat(await body(context, log), headers(context, session, chat, agent), left.signal);
     watch?.answered({ status: response.status, headers: Object.fromEntries(response.headers) });
     // A session that nobody comes back to has another name than it was asked for.
     questions = new Questions(turnmux, response.headers.get("x-turnmux-session") ?? session, context, log);
@@ -64,11 +76,13 @@ export async function* execute(
     }
     yield* ending?.() ?? [records.failed("the answer broke off; whether the turn goes on is in its session's events")];
   } catch (error) {
-    if (context.abortSignal?.aborted) throw error;
+    if (stop?.aborted) throw error;
     yield records.failed(reason(error));
   } finally {
     questions?.end();
     watch?.end();
+    stop?.removeEventListener("abort", onStop);
+    if (stop?.aborted) await heard();
     left.abort();
     over();
   }

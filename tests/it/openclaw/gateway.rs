@@ -88,7 +88,7 @@ impl Gateway {
         let scopes = ["operator.admin", "operator.read", "operator.write", "operator.approvals"];
         let hello = json!({
             "minProtocol": 4, "maxProtocol": 4, "client": client, "role": "operator", "scopes": scopes,
-            "caps": [], "commands": [], "permissions": {}, "auth": {"token": TOKEN},
+            "caps": ["approvals"], "commands": [], "permissions": {}, "auth": {"token": TOKEN},
         });
         self.call("connect", hello).await;
     }
@@ -170,16 +170,21 @@ impl Gateway {
 
     /// The next event of this kind, and what it says.
     pub(super) async fn event(&mut self, kind: &str) -> Value {
-        loop {
-            let event = match self.events.iter().position(|event| event["event"] == kind) {
-                Some(at) => self.events.remove(at).expect("it is there"),
-                None => self.frame().await,
-            };
-            if event["event"] == kind {
-                return event["payload"].clone();
-            }
-            self.events.push_back(event);
+        let is_it = |event: &Value| event["event"] == kind;
+        if let Some(at) = self.events.iter().position(is_it) {
+            return self.events.remove(at).expect("it is there")["payload"].clone();
         }
+        // Others come all the time.
+        within_at_most(LIMIT, kind, async {
+            loop {
+                let event = self.frame().await;
+                if is_it(&event) {
+                    return event["payload"].clone();
+                }
+                self.events.push_back(event);
+            }
+        })
+        .await
     }
 
     /// A turn, and its answer.
