@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::clock;
-use super::memory::{mib, own_kib, rss_kib};
+use super::memory::{children, mib, own_kib, rss_kib};
 use super::numbers::{Times, ratio};
 use super::programs::{Agent, Program, Scratch, built};
 use super::report::Report;
@@ -124,13 +124,4 @@ impl Held {
         let agents_kib = agents.iter().filter_map(|pid| rss_kib(*pid).ok()).sum();
         Ok(Self { processes: agents.len(), own_kib: own_kib(daemon.pid())?, agents_kib })
     }
-}
-
-/// The processes whose parent that is.
-fn children(parent: u32) -> anyhow::Result<Vec<u32>> {
-    let entries = std::fs::read_dir("/proc").context("cannot read /proc")?;
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let line = format!("\nPPid:\t{parent}\n");
-    let status = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    Ok(pids.filter(|pid| status(pid).contains(&line)).collect())
 }

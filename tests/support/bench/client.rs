@@ -18,7 +18,7 @@ const READ_BYTES: usize = 16 << 10;
 /// What stands before the text of a piece. Its first one is empty: it says that the turn was accepted.
 pub(crate) const CONTENT: &[u8] = b"\"content\":\"";
 /// The end of the last chunk, and of the response.
-const END: &[u8] = b"\r\n0\r\n\r\n";
+pub(crate) const END: &[u8] = b"\r\n0\r\n\r\n";
 
 /// One connection, for one session.
 pub(crate) struct Client {
@@ -48,10 +48,14 @@ pub(crate) struct Stamps {
 impl Client {
     /// Connects; every turn will say this text in this session.
     pub(crate) fn connect(address: &str, session: &str, text: &str) -> anyhow::Result<Self> {
+        Self::with_request(address, request(address, session, text))
+    }
+
+    /// Connects; every turn will be this request.
+    pub(crate) fn with_request(address: &str, request: Vec<u8>) -> anyhow::Result<Self> {
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(SILENCE))?;
-        let request = request(address, session, text);
         Ok(Self { socket, request, answer: Vec::new() })
     }
 
@@ -150,7 +154,7 @@ pub(crate) fn stamps(text: &str) -> anyhow::Result<Stamps> {
 }
 
 /// The bytes from the first text that is not empty.
-fn text(answer: &[u8]) -> Option<&[u8]> {
+pub(crate) fn text(answer: &[u8]) -> Option<&[u8]> {
     let starts = memmem::find_iter(answer, CONTENT).map(|at| &answer[at + CONTENT.len()..]);
     starts.into_iter().find(|text| text.first().is_some_and(|&byte| byte != b'"'))
 }

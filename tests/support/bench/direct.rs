@@ -40,8 +40,13 @@ pub(crate) struct Direct {
 impl Direct {
     /// Starts it and waits until it is ready; every turn will say this text.
     pub(crate) fn start(scratch: &Scratch, text: &str) -> anyhow::Result<Self> {
+        Self::start_with(scratch, text, &[])
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn start_with(scratch: &Scratch, text: &str, more: &[&str]) -> anyhow::Result<Self> {
         let mut command = scratch.command(scratch.program())?;
-        command.args(ARGS).args(["--session-id", &Uuid::new_v4().to_string()]).stdin(Stdio::piped());
+        command.args(ARGS).args(["--session-id", &Uuid::new_v4().to_string()]).args(more).stdin(Stdio::piped());
         let mut program = Program::start(command)?;
         let (stdin, stdout) = (program.stdin()?, BufReader::new(program.stdout()?));
         // As turnmux writes it: a blank block behind the text, and the word that nobody typed it.

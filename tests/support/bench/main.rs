@@ -12,6 +12,7 @@
 //! | [`streams`] | deltas of a thousand streams at once | p99 |
 //! | [`call`] | `turnmux call` as a whole program, beside `claude -p`; many of them in a row | ratios, p50, RSS |
 //! | [`interrupt`] | the end of an interrupted turn of the real claude: over turnmux, and over its own stdio | difference |
+//! | [`gateway`] | a warm turn through the real OpenClaw: over turnmux, and over its own claude backend; bare claude | difference |
 //! | [`memory`] | what the daemon holds: idle, and for each session | RSS |
 //! | [`sidecar`] | the plugin's server inside a claude in a terminal | p50, RSS |
 //! | [`channel`] | turnmux's own part of a turn over a channel, and the memory of such a session | p50, RSS |
@@ -27,12 +28,14 @@ mod client;
 mod clock;
 mod cpu;
 mod direct;
+mod gateway;
 mod interrupt;
 mod interrupts;
 mod load;
 mod memory;
 mod numbers;
 mod observers;
+mod openclaw;
 mod own;
 mod plain;
 mod programs;
@@ -42,6 +45,7 @@ mod servers;
 mod sidecar;
 mod stored;
 mod streams;
+mod tap;
 mod terminal;
 mod warm;
 
@@ -63,6 +67,9 @@ struct Arguments {
     /// The real claude; without it the parts that need it are left out.
     #[arg(long)]
     claude: Option<PathBuf>,
+    /// The folder of `scripts/fetch-openclaw`; without it the part that needs it is left out.
+    #[arg(long)]
+    openclaw: Option<PathBuf>,
     /// Fewer turns: to see that everything works, not to judge by.
     #[arg(long)]
     quick: bool,
@@ -108,6 +115,10 @@ struct Counts {
     channel_turns: usize,
     /// Starts of the real claude in a terminal, each way.
     start_runs: usize,
+    /// Warm turns through OpenClaw, each way.
+    gateway_turns: usize,
+    /// First turns of sessions through OpenClaw, each way.
+    gateway_sessions: usize,
 }
 
 const FULL: Counts = Counts {
@@ -125,6 +136,8 @@ const FULL: Counts = Counts {
     sidecar_runs: 50,
     channel_turns: 1_000,
     start_runs: 7,
+    gateway_turns: 80,
+    gateway_sessions: 5,
 };
 const QUICK: Counts = Counts {
     warm_turns: 12,
@@ -141,6 +154,8 @@ const QUICK: Counts = Counts {
     sidecar_runs: 10,
     channel_turns: 100,
     start_runs: 2,
+    gateway_turns: 8,
+    gateway_sessions: 2,
 };
 
 fn main() -> ExitCode {
@@ -186,6 +201,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     if wanted("channel_start") {
         channel_start::measure(claude, &door, counts.start_runs, &mut report)?;
+    }
+    match &arguments.openclaw {
+        Some(openclaw) if wanted("gateway") => gateway::measure(claude, openclaw, counts, &mut report)?,
+        Some(_) => {}
+        None => report.note("no --openclaw: the turns through OpenClaw were left out")?,
     }
     report.verdict()
 }

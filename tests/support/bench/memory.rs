@@ -44,6 +44,26 @@ fn status_kib(pid: u32, name: &str) -> anyhow::Result<u64> {
     kib.with_context(|| format!("{path} has no {name}"))
 }
 
+/// The processes whose parent that is.
+pub(crate) fn children(parent: u32) -> anyhow::Result<Vec<u32>> {
+    let entries = std::fs::read_dir("/proc").context("cannot read /proc")?;
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let line = format!("\nPPid:\t{parent}\n");
+    let status = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    Ok(pids.filter(|pid| status(pid).contains(&line)).collect())
+}
+
+/// Those, theirs, and so on.
+pub(crate) fn descendants(parent: u32) -> anyhow::Result<Vec<u32>> {
+    let mut all = children(parent)?;
+    let mut at = 0;
+    while at < all.len() {
+        all.extend(children(all[at])?);
+        at += 1;
+    }
+    Ok(all)
+}
+
 /// KiB for people.
 pub(crate) fn mib(kib: u64) -> String {
     format!("{:.1} MiB", kib as f64 / 1024.0)

@@ -93,6 +93,11 @@ impl Scratch {
         self.root.path().join("home")
     }
 
+    /// The configuration of turnmux.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.root.path().join("turnmux.toml")
+    }
+
     /// The whole environment of a program: nothing of the caller's but PATH.
     pub(crate) fn environment(&self) -> anyhow::Result<Vec<(OsString, OsString)>> {
         let path = std::env::var("PATH").context("PATH is not set")?;
