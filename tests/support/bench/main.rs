@@ -48,7 +48,9 @@ mod streams;
 mod tap;
 mod terminal;
 mod warm;
+mod watched;
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,6 +84,12 @@ struct Arguments {
     /// Its pause before each piece.
     #[arg(long, hide = true, default_value_t = 0)]
     plain_pause_ms: u64,
+    /// Be an agent that is watched: note its turns in this file.
+    #[arg(long, hide = true)]
+    watch: Option<PathBuf>,
+    /// That agent and its arguments.
+    #[arg(last = true, hide = true)]
+    program: Vec<OsString>,
 }
 
 /// How much is measured.
@@ -172,6 +180,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     if let Some(pieces) = &arguments.plain_pieces {
         return plain::serve(pieces, Duration::from_millis(arguments.plain_pause_ms)).map(|()| true);
+    }
+    if let Some(notes) = &arguments.watch {
+        return watched::be(notes, &arguments.program);
     }
     interrupts::watch()?;
     let counts = if arguments.quick { QUICK } else { FULL };
