@@ -1,6 +1,6 @@
 //! The real OpenClaw in front of the real claude, which a loopback model answers: a warm turn through a gateway and turnmux,
 //! beside turnmux by itself, beside claude over its own stdio, and beside another gateway whose own claude backend has the
-//! same claude and model. They take turns in batches, each of them first once.
+//! same claude and model. They take turns in batches.
 //!
 //! A gateway computes while claude does, and so everything takes longer behind it. Whose the time is tell a tap between the
 //! gateway and turnmux, and a claude that is watched: the same turn, seen from three places.
@@ -31,9 +31,9 @@ const MODEL: &str = "claude-opus-4-6";
 const TEXT: &str = "hello there";
 /// The session whose turns are warm.
 const SESSION: &str = "bench";
-/// Turns of it before those that count.
-const WARM_UP: usize = 5;
-/// Batches: each of the four ways is the first in one of them, or in as many as any other.
+/// Turns before those that count, each time.
+const WARM_UP: usize = 4;
+/// Batches of each way, which begin with another one each time.
 const ROUNDS: usize = 4;
 
 /// What turns took, or a part of them.
@@ -46,10 +46,30 @@ struct Way {
 /// What was measured.
 #[derive(Debug, Default)]
 struct Measured {
+    through_start: Start,
+    builtin_start: Start,
     bare: Way,
-    turnmux: Way,
+    turnmux: Turnmux,
     through: Through,
     builtin: Builtin,
+}
+
+/// Turns over turnmux alone, and whose their time was.
+#[derive(Debug, Default)]
+struct Turnmux {
+    all: Way,
+    claude: Way,
+    own: Way,
+}
+
+/// How a gateway begins.
+#[derive(Debug, Default)]
+struct Start {
+    /// Its very first turn, which loads much of it, and what it holds then.
+    very_first: Way,
+    memory: String,
+    /// First turns of sessions after that.
+    first: Way,
 }
 
 /// Turns through a gateway and turnmux, and whose their time was.
@@ -84,12 +104,11 @@ impl Way {
     }
 }
 
-/// The four ways, ready to be asked.
+/// All ways, ready to be asked.
 struct Ways<'a> {
     scratch: &'a Scratch,
     watched: &'a Watched,
-    direct: Direct,
-    daemon: Client,
+    daemon: &'a Daemon,
     tap: &'a Tap,
     through: (&'a OpenClaw, &'a Gateway),
     builtin: (&'a OpenClaw, &'a Gateway),
@@ -108,40 +127,22 @@ pub(crate) fn measure(claude: &Path, openclaw: &Path, counts: Counts, report: &m
     let with_builtin = OpenClaw::with_builtin(openclaw, &agent, MODEL)?;
     // One after the other: a start computes for ten seconds.
     let through = with_turnmux.gateway()?;
+    let through_start = Start::of(&with_turnmux, &through, Some(&daemon), counts.gateway_sessions)?;
     let builtin = with_builtin.gateway()?;
+    let builtin_start = Start::of(&with_builtin, &builtin, None, counts.gateway_sessions)?;
+    let mut measured = Measured { through_start, builtin_start, ..Measured::default() };
 
-    report.part("A turn through the OpenClaw gateway, the real claude against a loopback model")?;
-    for (what, openclaw, gateway, daemon) in [
-        ("gateway, turnmux", &with_turnmux, &through, Some(&daemon)),
-        ("gateway, its own claude backend", &with_builtin, &builtin, None),
-    ] {
-        let very_first = first_turns(openclaw, gateway, "begin", 1)?;
-        let memory = memory(gateway, daemon)?;
-        let first = first_turns(openclaw, gateway, "guest", counts.gateway_sessions)?;
-        report.note(&format!("{what}: memory (RSS) after its first turn: {memory}"))?;
-        report.row("first turn since its start: first token", &very_first.first)?;
-        report.row("first turn since its start: whole turn", &very_first.whole)?;
-        report.row("first turn of a session: first token", &first.first)?;
-        report.row("first turn of a session: whole turn", &first.whole)?;
-    }
-
-    let direct = Direct::start_with(&scratch, TEXT, &["--model", MODEL])?;
-    let own = Client::connect(&daemon.address, "bench::gateway", TEXT)?;
-    let mut ways = Ways {
+    let ways = Ways {
         scratch: &scratch,
         watched: &watched,
-        direct,
-        daemon: own,
+        daemon: &daemon,
         tap: &tap,
         through: (&with_turnmux, &through),
         builtin: (&with_builtin, &builtin),
     };
-    let mut measured = Measured::default();
-    ways.all(WARM_UP, 0, &mut Measured::default())?;
     for round in 0..ROUNDS {
         ways.all(counts.gateway_turns / ROUNDS, round, &mut measured)?;
     }
-    ways.direct.stop()?;
     show(&measured, report)?;
     through.stop()?;
     builtin.stop()?;
@@ -149,39 +150,69 @@ pub(crate) fn measure(claude: &Path, openclaw: &Path, counts: Counts, report: &m
     model.stop()
 }
 
+impl Start {
+    fn of(openclaw: &OpenClaw, gateway: &Gateway, daemon: Option<&Daemon>, sessions: usize) -> anyhow::Result<Self> {
+        let first_turn = |session: String, way: &mut Way| -> anyhow::Result<()> {
+            let mut client = gateway.client(&session, TEXT)?;
+            way.add(whole(&mut client).with_context(|| openclaw.complaints())?);
+            Ok(())
+        };
+        let (mut very_first, mut first) = (Way::default(), Way::default());
+        first_turn("begin".into(), &mut very_first)?;
+        let memory = memory(gateway, daemon)?;
+        for session in 0..sessions {
+            first_turn(format!("guest-{session}"), &mut first)?;
+        }
+        Ok(Self { very_first, memory, first })
+    }
+}
+
 impl Ways<'_> {
     /// A batch of each, beginning with another one each round.
-    fn all(&mut self, turns: usize, round: usize, measured: &mut Measured) -> anyhow::Result<()> {
-        for way in 0..4 {
-            match (way + round) % 4 {
-                0 => self.bare(turns, &mut measured.bare)?,
-                1 => self.turnmux(turns, &mut measured.turnmux)?,
-                2 => self.through(turns, &mut measured.through)?,
+    fn all(&self, turns: usize, round: usize, measured: &mut Measured) -> anyhow::Result<()> {
+        for way in 0..3 {
+            match (way + round) % 3 {
+                0 => self.without_openclaw(turns, round, measured)?,
+                1 => self.through(turns, &mut measured.through)?,
                 _ => self.builtin(turns, &mut measured.builtin)?,
             }
         }
         Ok(())
     }
 
-    fn bare(&mut self, turns: usize, bare: &mut Way) -> anyhow::Result<()> {
-        for _ in 0..turns {
-            let seen = self.direct.turn(self.scratch)?;
-            bare.add(Passed { seen, ended_ns: clock::now_ns() });
+    /// The difference between these two is small: they take turns one by one, and each round has processes of its own, for
+    /// two claudes that do the same differ by more.
+    fn without_openclaw(&self, turns: usize, round: usize, measured: &mut Measured) -> anyhow::Result<()> {
+        let mut direct = Direct::start_with(self.scratch, TEXT, &["--model", MODEL])?;
+        let mut client = Client::connect(&self.daemon.address, &format!("bench::gateway-{round}"), TEXT)?;
+        for _ in 0..WARM_UP {
+            direct.turn(self.scratch)?;
+            client.turn().context(self.scratch.complaints())?;
         }
-        Ok(())
+        for turn in 0..turns {
+            for turnmux in [turn % 2 == 0, turn % 2 != 0] {
+                if turnmux {
+                    let turn = whole(&mut client).context(self.scratch.complaints())?;
+                    let claude = self.watched.turn(turn.seen.sent_ns, turn.ended_ns)?;
+                    measured.turnmux.all.add(turn);
+                    measured.turnmux.claude.add(claude);
+                    measured.turnmux.own.add_less(turn, claude);
+                } else {
+                    let seen = direct.turn(self.scratch)?;
+                    measured.bare.add(Passed { seen, ended_ns: clock::now_ns() });
+                }
+            }
+        }
+        direct.stop()
     }
 
-    fn turnmux(&mut self, turns: usize, turnmux: &mut Way) -> anyhow::Result<()> {
-        for _ in 0..turns {
-            turnmux.add(whole(&mut self.daemon).context(self.scratch.complaints())?);
-        }
-        Ok(())
-    }
-
-    fn through(&mut self, turns: usize, through: &mut Through) -> anyhow::Result<()> {
+    fn through(&self, turns: usize, through: &mut Through) -> anyhow::Result<()> {
         let (openclaw, gateway) = self.through;
         // A gateway closes connections that rest for seconds, as this one does between batches.
         let mut client = gateway.client(SESSION, TEXT)?;
+        for _ in 0..WARM_UP {
+            client.turn().with_context(|| openclaw.complaints())?;
+        }
         for _ in 0..turns {
             self.tap.forget();
             let turn = whole(&mut client).with_context(|| openclaw.complaints())?;
@@ -195,9 +226,12 @@ impl Ways<'_> {
         Ok(())
     }
 
-    fn builtin(&mut self, turns: usize, builtin: &mut Builtin) -> anyhow::Result<()> {
+    fn builtin(&self, turns: usize, builtin: &mut Builtin) -> anyhow::Result<()> {
         let (openclaw, gateway) = self.builtin;
         let mut client = gateway.client(SESSION, TEXT)?;
+        for _ in 0..WARM_UP {
+            client.turn().with_context(|| openclaw.complaints())?;
+        }
         for _ in 0..turns {
             let turn = whole(&mut client).with_context(|| openclaw.complaints())?;
             let claude = self.watched.turn(turn.seen.sent_ns, turn.ended_ns)?;
@@ -215,35 +249,35 @@ fn whole(client: &mut Client) -> anyhow::Result<Passed> {
     Ok(Passed { seen, ended_ns: clock::now_ns() })
 }
 
-/// The first turns of so many sessions.
-fn first_turns(openclaw: &OpenClaw, gateway: &Gateway, name: &str, sessions: usize) -> anyhow::Result<Way> {
-    let mut way = Way::default();
-    for session in 0..sessions {
-        let mut client = gateway.client(&format!("{name}-{session}"), TEXT)?;
-        way.add(whole(&mut client).with_context(|| openclaw.complaints())?);
-    }
-    Ok(way)
-}
-
 fn show(measured: &Measured, report: &mut Report) -> anyhow::Result<()> {
-    let Measured { bare, turnmux, through, builtin } = measured;
+    let Measured { through_start, builtin_start, bare, turnmux, through, builtin } = measured;
+    report.part("A turn through the OpenClaw gateway, the real claude against a loopback model")?;
     for (what, way) in [
+        ("gateway, turnmux, its very first", &through_start.very_first),
+        ("gateway, own backend, its very first", &builtin_start.very_first),
+        ("gateway, turnmux, new session", &through_start.first),
+        ("gateway, own backend, new session", &builtin_start.first),
         ("claude's own stdio", bare),
-        ("turnmux", turnmux),
+        ("turnmux", &turnmux.all),
+        ("  of that claude", &turnmux.claude),
+        ("  of that turnmux", &turnmux.own),
         ("gateway, turnmux", &through.all),
         ("  of that claude", &through.claude),
         ("  of that turnmux", &through.turnmux),
         ("  of that OpenClaw", &through.openclaw),
-        ("gateway, its own backend", &builtin.all),
+        ("gateway, own backend", &builtin.all),
         ("  of that claude", &builtin.claude),
         ("  of that OpenClaw", &builtin.openclaw),
     ] {
-        report.row(&format!("{what}: first token"), &way.first)?;
-        report.row(&format!("{what}: whole turn"), &way.whole)?;
+        report.row(&format!("{what}: 1st token"), &way.first)?;
+        report.row(&format!("{what}: whole"), &way.whole)?;
+    }
+    for (what, start) in [("turnmux", through_start), ("its own backend", builtin_start)] {
+        report.note(&format!("memory (RSS) after the very first turn, {what}: {}", start.memory))?;
     }
     let median = |times: &Times| times.percentile(50.0).unwrap_or(Duration::MAX);
     for (what, through, without) in
-        [("first token", &turnmux.first, &bare.first), ("turn", &turnmux.whole, &bare.whole)]
+        [("first token", &turnmux.all.first, &bare.first), ("turn", &turnmux.all.whole, &bare.whole)]
     {
         let added = median(through).saturating_sub(median(without));
         let what = format!("turnmux adds to bare claude's {what}, p50");
