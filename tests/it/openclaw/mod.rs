@@ -10,6 +10,7 @@
 //! | `backend` | the same as a CLI backend: turnmux carries OpenClaw's turns out |
 //! | `page` | `docs/openclaw.md`, as somebody types it |
 
+mod asides;
 mod backend;
 mod conversation;
 mod gateway;
