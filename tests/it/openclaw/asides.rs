@@ -109,8 +109,4 @@ async fn a_long_conversation_is_compacted_by_openclaw_alone(daemon: &Daemon, gat
     for text in [HOUSEKEEPING[0], HOUSEKEEPING[1], "compacted into the following summary"] {
         assert!(!messages.contains(text), "{text} is no part of the conversation: {messages}");
     }
-    for request in requests.iter() {
-        let text: String = request.user_text.chars().take(150).collect();
-        eprintln!("{} {} {text:?}", request.turn, request.on_the_side);
-    }
 }

@@ -4,7 +4,9 @@
 //! | file | what it shows |
 //! | --- | --- |
 //! | `setup` | `scripts/setup-openclaw.sh` |
+//! | `service` | that with `--service`: OpenClaw starts and ends turnmux |
 //! | `conversation` | one conversation, through a gateway and without one; the real claude |
+//! | `asides` | questions, compaction and another backend beside turns; the real claude in two releases |
 //! | `many` | agents, sessions and first requests at once, and a connection that breaks |
 //! | `plugin` | `plugin/openclaw`, the plugin for it |
 //! | `backend` | the same as a CLI backend: turnmux carries OpenClaw's turns out |
@@ -18,5 +20,6 @@ mod many;
 mod page;
 mod plugin;
 mod proxy;
+mod service;
 mod setup;
 mod world;

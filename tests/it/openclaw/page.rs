@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use super::gateway::LIMIT;
 use super::world::{OpenClaw, alone, root, said};
-use crate::harness::{Claude, all_gone, within_at_most};
+use crate::harness::{all_gone, within_at_most};
 use crate::support::model::Model;
 
 const PAGE: &str = include_str!("../../../docs/openclaw.md");
@@ -81,23 +81,11 @@ async fn every_command_of_the_page_does_what_it_says() {
     let home = scratch.path().canonicalize().unwrap().join("home");
     let model = Model::start().await;
     let openclaw = OpenClaw::at(&home);
-    std::fs::create_dir(home.join("bin")).unwrap();
-    std::os::unix::fs::symlink(Claude::Newest.path(), home.join("bin/claude")).unwrap();
     let [port, gateway_port] = free_ports().await;
     let bash = |text: &str| {
-        let mut command = openclaw.command("bash");
+        let mut command = openclaw.command_with_claude("bash", &model);
         let text = text.replace("7433", &port);
-        let path = command.as_std().get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path).unwrap();
-        let path = format!("{}:{}", home.join("bin").display(), path.to_str().unwrap());
-        command
-            .args(["-euo", "pipefail", "-c", &text])
-            .env("PATH", path)
-            .env("OPENCLAW_GATEWAY_PORT", &gateway_port)
-            .env("ANTHROPIC_BASE_URL", model.url())
-            .env("ANTHROPIC_API_KEY", "sk-ant-dummy-key-for-tests")
-            .env("DISABLE_AUTOUPDATER", "1")
-            .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
-            .current_dir(root());
+        command.args(["-euo", "pipefail", "-c", &text]).env("OPENCLAW_GATEWAY_PORT", &gateway_port).current_dir(root());
         command
     };
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::harness::{Daemon, DaemonBuilder, within_at_most};
+use crate::harness::{Claude, Daemon, DaemonBuilder, within_at_most};
+use crate::support::model::Model;
 
 /// OpenClaw's own command line takes two to three seconds of a processor for itself, each time.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -109,6 +110,23 @@ impl OpenClaw {
             .current_dir(&self.home)
             .stdin(Stdio::null())
             .kill_on_drop(true);
+        command
+    }
+
+    /// The same with `claude` on PATH, whose model is this one: for what starts agents itself.
+    pub(super) fn command_with_claude(&self, program: impl AsRef<std::ffi::OsStr>, model: &Model) -> Command {
+        let bin = self.home.join("bin");
+        if !bin.exists() {
+            std::fs::create_dir(&bin).expect("a folder");
+            std::os::unix::fs::symlink(Claude::Newest.path(), bin.join("claude")).expect("a link");
+        }
+        let mut command = self.command(program);
+        command
+            .env("PATH", format!("{}:{}", bin.display(), self.path))
+            .env("ANTHROPIC_BASE_URL", model.url())
+            .env("ANTHROPIC_API_KEY", "sk-ant-dummy-key-for-tests")
+            .env("DISABLE_AUTOUPDATER", "1")
+            .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
         command
     }
 
