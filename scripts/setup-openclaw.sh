@@ -5,12 +5,13 @@ set -euo pipefail
 
 usage() {
   cat << 'TEXT'
-usage: scripts/setup-openclaw.sh [--port PORT] [--backend ID]... [--service] [--dry-run]
+usage: scripts/setup-openclaw.sh [--port PORT] [--backend ID]... [--service] [--plugin] [--dry-run]
        scripts/setup-openclaw.sh --undo [--dry-run]
 
   --port PORT    where turnmux listens on 127.0.0.1 (7433)
   --backend ID   a backend of turnmux (claude-code); several: the first is the one that agents get
   --service      OpenClaw starts turnmux when it needs it, and ends it when OpenClaw ends
+  --plugin       OpenClaw gets turnmux's plugin, too, linked to where it lies beside this script
   --dry-run      says what would be set, has OpenClaw check it, and writes nothing
   --undo         OpenClaw's configuration as it was before
 
@@ -23,6 +24,7 @@ oldest=2026.9.6
 port=7433
 backends=()
 service=no
+plugin=no
 dry_run=no
 undo=no
 
@@ -40,6 +42,9 @@ main() {
   # The configuration as it was before the first set-up (empty: there was none), and as the last one left it.
   before="$config.before-turnmux"
   after="$config.with-turnmux"
+  # Where the plugin lies, and where the one lies that a set-up has installed.
+  folder="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)/plugin/openclaw"
+  installed="$config.turnmux-plugin"
   if [ "$undo" = yes ]; then take_back; else set_up; fi
 }
 
@@ -52,6 +57,7 @@ read_arguments() {
       --port) port="$2"; shift ;;
       --backend) backends+=("$2"); shift ;;
       --service) service=yes ;;
+      --plugin) plugin=yes ;;
       --dry-run) dry_run=yes ;;
       --undo) undo=yes ;;
       -h | --help) usage; exit 0 ;;
@@ -84,8 +90,11 @@ check_openclaw() {
 
 set_up() {
   local patch
+  [ "$plugin" = no ] || [ -e "$folder/dist/index.js" ] || fail "the plugin is not there: $folder"
   patch="$(patch)"
   if [ "$dry_run" = yes ]; then
+    if [ "$plugin" = yes ] && ! is_linked; then echo "${install[@]}" "$folder"; fi
+    if [ "$plugin" = no ] && [ -e "$installed" ]; then echo "${uninstall[@]}"; fi
     echo "$patch"
     apply "$patch" --replace-path models.providers.turnmux --dry-run
     return
@@ -100,12 +109,53 @@ set_up() {
     # Somebody has changed it since the last set-up: the first copy is not all that there is to keep.
     rm -f "$after"
   fi
+  if [ "$plugin" = no ] && [ -e "$installed" ]; then take_out_plugin; fi
   if ! (apply "$patch" --replace-path models.providers.turnmux); then
     [ "$first" = no ] || rm "$before"
     exit 1
   fi
+  local failed=no
+  if [ "$plugin" = yes ] && ! is_linked; then (put_in_plugin) || failed=yes; fi
   if [ "$first" = yes ] || [ -e "$after" ]; then cp -p "$config" "$after"; fi
+  [ "$failed" = no ] || fail "the plugin is not installed; all the rest is set"
   echo "OpenClaw's agents have turnmux/${backends[0]} on 127.0.0.1:$port now. scripts/setup-openclaw.sh --undo takes it back."
+}
+
+# The plugin comes from a folder and not from OpenClaw's hub, and whoever names it here agrees to what it may do. It needs no
+# permission for the hooks that see conversations: it has none of them.
+install=(openclaw plugins install --force --accept-capabilities --link)
+uninstall=(openclaw plugins uninstall turnmux --force)
+
+put_in_plugin() {
+  local said
+  said="$("${install[@]}" "$folder" 2>&1)" || fail "OpenClaw did not take the plugin:"$'\n'"$said"
+  echo "$folder" > "$installed"
+  # One that was taken out by hand is left switched off, and so it would stay.
+  if ! is_linked; then
+    said="$(openclaw plugins enable turnmux 2>&1)" || fail "OpenClaw did not switch the plugin on:"$'\n'"$said"
+  fi
+}
+
+# Somebody may have been faster.
+take_out_plugin() {
+  local said
+  said="$("${uninstall[@]}" 2>&1)" || echo "OpenClaw did not take the plugin out:"$'\n'"$said" >&2
+  rm "$installed"
+}
+
+# Whether the configuration has the plugin, from here, and switched on.
+is_linked() {
+  [ -s "$config" ] && node - "$config" "$folder" << 'JS'
+const [config, folder] = process.argv.slice(2);
+let plugins;
+try {
+  ({ plugins } = JSON.parse(require("node:fs").readFileSync(config, "utf8")));
+} catch {
+  // Somebody's own, with comments: whatever it says, an installation more does no harm.
+}
+const linked = plugins?.load?.paths?.includes(folder) && plugins.entries?.turnmux?.enabled !== false;
+process.exit(linked ? 0 : 1);
+JS
 }
 
 # What is set, as `openclaw config patch` takes it.
@@ -115,8 +165,10 @@ patch() {
     command="$(command -v turnmux)" || fail "turnmux is not on PATH: cargo install --path ."
     command="$(realpath "$command")"
   fi
-  node - "$port" "$command" "$HOME" "${backends[@]}" << 'JS'
-const [port, command, home, ...backends] = process.argv.slice(2);
+  local leaving=no
+  if [ "$plugin" = no ] && [ -e "$installed" ]; then leaving=yes; fi
+  node - "$port" "$command" "$HOME" "$leaving" "${backends[@]}" << 'JS'
+const [port, command, home, leaving, ...backends] = process.argv.slice(2);
 const model = (id) => ({
   id,
   name: `${id} (turnmux)`,
@@ -147,7 +199,10 @@ const defaults = {
   // The agent keeps its own context; OpenClaw's copy of it is not what the model gets.
   compaction: { enabled: false, memoryFlush: { enabled: false } },
 };
-console.log(JSON.stringify({ models: { providers: { turnmux } }, agents: { defaults } }, null, 2));
+const patch = { models: { providers: { turnmux } }, agents: { defaults } };
+// OpenClaw leaves the settings of a plugin that was taken out.
+if (leaving === "yes") patch.plugins = { entries: { turnmux: null } };
+console.log(JSON.stringify(patch, null, 2));
 JS
 }
 
@@ -178,8 +233,10 @@ take_back() {
     echo "$config would be:"
     cat "$restored"
     [ "$restored" = "$before" ] || rm "$restored"
+    [ ! -e "$installed" ] || echo "${uninstall[@]}"
     return
   fi
+  if [ -e "$installed" ]; then take_out_plugin; fi
   # OpenClaw's own command line refuses to write a configuration that is less than half of what it was.
   if [ -s "$restored" ]; then mv "$restored" "$config"; else rm "$config"; fi
   rm -f "$before" "$after"
@@ -188,9 +245,12 @@ take_back() {
 
 # The configuration with what `patch` sets as it was before, and all else as it is.
 without_turnmux() {
-  node - "$before" "$config" << 'JS'
+  local linked=""
+  if [ -e "$installed" ]; then linked="$(cat "$installed")"; fi
+  node - "$linked" "$before" "$config" << 'JS'
 const { readFileSync } = require("node:fs");
-const [before, config] = process.argv.slice(2).map((file) => JSON.parse(readFileSync(file, "utf8") || "{}"));
+const [linked, ...files] = process.argv.slice(2);
+const [before, config] = files.map((file) => JSON.parse(readFileSync(file, "utf8") || "{}"));
 const at = (value, path) => path.reduce((value, name) => value?.[name], value);
 const remove = (path) => {
   const inside = at(config, path.slice(0, -1));
@@ -200,6 +260,16 @@ const remove = (path) => {
   const parent = path.slice(0, -1);
   if (parent.length && !Object.keys(inside).length && at(before, parent) === undefined) remove(parent);
 };
+if (linked) {
+  const paths = at(config, ["plugins", "load", "paths"]) ?? [];
+  if (paths.includes(linked)) config.plugins.load.paths = paths.filter((path) => path !== linked);
+  if (!config.plugins?.load?.paths?.length) remove(["plugins", "load", "paths"]);
+  remove(["plugins", "entries", "turnmux"]);
+}
+// What is left where a set-up had it put in and another taken out.
+for (const path of [["plugins", "entries"], ["plugins", "load"], ["plugins"]]) {
+  if (at(before, path) === undefined && !Object.keys(at(config, path) ?? { some: 1 }).length) remove(path);
+}
 for (const path of [["models", "providers", "turnmux"], ["agents", "defaults", "model"], ["agents", "defaults", "compaction"]]) {
   const value = at(before, path);
   if (value === undefined) remove(path);

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::world::{OpenClaw, Said};
+use super::world::{OpenClaw, Said, root};
 
 /// A configuration as somebody has written it: what OpenClaw writes looks otherwise.
 const OWN: &str = "{ \"gateway\": {\"mode\": \"local\"},\n\n  \"agents\": {\"defaults\": {\"model\": \"anthropic/claude-opus-4-6\"}} }\n";
@@ -87,15 +87,48 @@ async fn what_somebody_changed_meanwhile_stays() {
     let home = scratch();
     let openclaw = OpenClaw::at(home.path());
     openclaw.configure(OWN);
-    openclaw.set_up(&[]).await;
+    openclaw.set_up(&["--plugin"]).await;
     openclaw.run(&["config", "set", "gateway.port", "19001"]).await;
-    // A second set-up does not take the change for its own.
+    // A second set-up does not take the change for its own, and takes the plugin out again.
     openclaw.set_up(&["--port", "7999"]).await;
+    assert_eq!(linked(&openclaw), [""; 0], "it is as the last set-up says");
     openclaw.set_up(&["--undo"]).await;
     let config = openclaw.config();
+    assert!(config["plugins"].is_null(), "{config}");
     assert_eq!(config["gateway"], json!({"mode": "local", "port": 19001}));
     assert_eq!(config["agents"], json!({"defaults": {"model": "anthropic/claude-opus-4-6"}}));
     assert!(config["models"].is_null(), "{config}");
+}
+
+/// The folders of plugins that its configuration has.
+fn linked(openclaw: &OpenClaw) -> Vec<String> {
+    let config = openclaw.config();
+    let paths = config["plugins"]["load"]["paths"].as_array().cloned().unwrap_or_default();
+    paths.iter().map(|path| path.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_plugin_comes_and_goes_with_the_rest() {
+    let home = scratch();
+    let openclaw = OpenClaw::at(home.path());
+    openclaw.configure(OWN);
+    let folder = root().canonicalize().unwrap().join("plugin/openclaw").to_str().unwrap().to_owned();
+    let tried = openclaw.set_up(&["--plugin", "--dry-run"]).await;
+    let command = format!("openclaw plugins install --force --accept-capabilities --link {folder}");
+    assert!(tried.stdout.contains(&command), "{tried:?}");
+    assert_eq!(String::from_utf8_lossy(&bytes(&openclaw)), OWN, "a dry run writes nothing");
+
+    openclaw.set_up(&["--plugin"]).await;
+    assert_eq!(linked(&openclaw), [folder]);
+    let once = bytes(&openclaw);
+    openclaw.set_up(&["--plugin"]).await;
+    assert_eq!(String::from_utf8_lossy(&bytes(&openclaw)), String::from_utf8_lossy(&once), "once is enough");
+    assert_eq!(openclaw.config()["plugins"]["entries"]["turnmux"], json!({"enabled": true}));
+
+    openclaw.set_up(&["--undo"]).await;
+    assert_eq!(String::from_utf8_lossy(&bytes(&openclaw)), OWN);
+    let gone = openclaw.command("openclaw").args(["plugins", "inspect", "turnmux", "--json"]).output().await.unwrap();
+    assert!(!gone.status.success(), "OpenClaw knows nothing of it: {gone:?}");
 }
 
 /// The script, with a shell script as `openclaw`, or none.
