@@ -2,10 +2,10 @@
 //! endpoint.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 
 use anyhow::{Context as _, bail, ensure};
@@ -40,9 +40,12 @@ impl OpenClaw {
         let (_, port) = address.rsplit_once(':').context("an address has a port")?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup-openclaw.sh");
         let mut command = openclaw.command(&script)?;
-        let output = command.args(["--port", port]).stderr(Stdio::piped()).output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{} failed:\n{said}", script.display());
+        command.args(["--port", port]);
+        let mut program = Program::start(command)?;
+        let mut said = String::new();
+        program.stdout()?.read_to_string(&mut said)?;
+        program.end(None)?;
+        ensure!(said.contains("--undo takes it back"), "{} failed:\n{}", script.display(), openclaw.complaints());
         Ok(openclaw)
     }
 
