@@ -1,5 +1,6 @@
 //! What the machine says is to be done, carried out; and what waited for the store, handed out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Actor;
@@ -201,16 +202,32 @@ impl Actor {
 
     fn accept(&mut self, turn: TurnId, thread: ThreadId, is_provisional: bool) {
         let Some(waiting) = self.take_waiting(turn) else { return };
-        let Waiting { backend, input, tags, name, rerun, submitter, .. } = waiting;
-        if let Submitter::Restored { turn, .. } = &submitter {
+        if let Submitter::Restored { turn, .. } = &waiting.submitter {
             let turn = Box::new(TurnRecord { thread, ..(**turn).clone() });
-            let start = Start::Kept;
+            let (submitter, start) = (waiting.submitter, Start::Kept);
             return self
                 .outbox
                 .push(Need::Nothing, Out::Accepted { turn, submitter, said: None, is_provisional, start });
         }
-        let is_fleeting = name.is_none() && rerun.is_none() && matches!(submitter, Submitter::Reads(_));
-        let start = if is_fleeting { Start::Soon } else { Start::Kept };
+        self.take(waiting, thread, is_provisional);
+    }
+
+    /// A turn that nobody asked for: a person began it, and the agent has it already.
+    fn typed(&mut self, turn: TurnId, backend: BackendId, thread: ThreadId, text: String) {
+        tracing::debug!(session = %self.machine.record().key, %turn, "a person began a turn in the terminal");
+        let (tags, submitter) = (BTreeMap::new(), Submitter::Nobody);
+        self.take(Waiting { turn, backend, input: text, tags, name: None, rerun: None, submitter }, thread, false);
+        self.writes.now(Write::Given(turn));
+    }
+
+    /// A turn that is new to the store.
+    fn take(&mut self, waiting: Waiting, thread: ThreadId, is_provisional: bool) {
+        let Waiting { turn, backend, input, tags, name, rerun, submitter } = waiting;
+        let start = match submitter {
+            Submitter::Nobody => Start::Begun,
+            Submitter::Reads(_) if name.is_none() && rerun.is_none() => Start::Soon,
+            _ => Start::Kept,
+        };
         let key = &self.machine.record().key;
         self.seq += 1;
         let record = TurnRecord { tags, ..TurnRecord::accepted(turn, key.clone(), backend, thread, self.seq) };
@@ -219,20 +236,6 @@ impl Actor {
         self.writes.event(&said);
         let (turn, said) = (Box::new(record), Some(said));
         self.outbox.push(Need::Batch, Out::Accepted { turn, submitter, said, is_provisional, start });
-    }
-
-    /// A turn that nobody asked for: a person began it, and the agent has it already.
-    fn typed(&mut self, turn: TurnId, backend: BackendId, thread: ThreadId, text: String) {
-        tracing::debug!(session = %self.machine.record().key, %turn, "a person began a turn in the terminal");
-        self.seq += 1;
-        let key = self.machine.record().key.clone();
-        let record = TurnRecord::accepted(turn, key, backend, thread, self.seq);
-        let said = Logged::now(Event { seq: self.seq, turn, kind: EventKind::UserText(text) });
-        self.writes.now(Write::Accepted(Box::new(AcceptedTurn { turn: record.clone(), name: None, rerun: None })));
-        self.writes.event(&said);
-        self.writes.now(Write::Given(turn));
-        let (turn, submitter, said, start) = (Box::new(record), Submitter::Nobody, Some(said), Start::Begun);
-        self.outbox.push(Need::Batch, Out::Accepted { turn, submitter, said, is_provisional: false, start });
     }
 
     fn accepted(&mut self, record: TurnRecord, submitter: Submitter, said: Option<Arc<Logged>>, is_provisional: bool) {
