@@ -13,8 +13,7 @@ impl Machine {
         match event {
             DriverEvent::Ready { .. } => {
                 if matches!(self.state, State::Starting { .. }) {
-                    self.state = State::Idle { since: now };
-                    self.settle(now);
+                    self.rest(now);
                 }
             }
             DriverEvent::Acked { command, result } => {
@@ -35,10 +34,10 @@ impl Machine {
                 if let (State::Active(active) | State::Interrupting { active, .. }, Err(error)) = (&self.state, result)
                     && active.command == command
                 {
-                    let (turn, clears) = (active.turn, active.clears);
+                    let turn = active.turn;
                     self.over();
                     self.end(turn, TurnEnding::Failed(error));
-                    self.rest(now, clears);
+                    self.rest(now);
                 }
             }
             DriverEvent::Cleared { thread } => self.cleared(now, thread),
@@ -105,12 +104,12 @@ impl Machine {
     }
 
     fn turn_ended(&mut self, now: Instant, ending: TurnEnding) {
-        let (turn, clears, ending) = match &self.state {
-            State::Active(active) => (active.turn, active.clears, ending),
+        let (turn, ending) = match &self.state {
+            State::Active(active) => (active.turn, ending),
             // What was finished before the interrupt came through is finished, if its reader has all of it.
             State::Interrupting { active, ending: wanted, dropped, .. } => match ending {
-                TurnEnding::Completed { .. } if !dropped => (active.turn, active.clears, ending),
-                _ => (active.turn, active.clears, wanted.clone()),
+                TurnEnding::Completed { .. } if !dropped => (active.turn, ending),
+                _ => (active.turn, wanted.clone()),
             },
             _ => return,
         };
@@ -119,7 +118,7 @@ impl Machine {
         self.record.answered = true;
         self.keep_thread();
         self.end(turn, ending);
-        self.next(now, clears);
+        self.next(now);
     }
 
     pub(super) fn detached(&mut self, now: Instant, end: DriverEnd) {

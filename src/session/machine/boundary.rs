@@ -25,7 +25,7 @@ impl Machine {
         let mut boundary = self.record.boundary;
         let mut beginning = None;
         for waiting in &self.queue {
-            if crosses(boundary, waiting) || moves(waiting) {
+            if is_free(boundary, waiting) {
                 beginning = Some(waiting);
             }
             boundary = waiting.request.boundary.or(boundary);
@@ -36,7 +36,7 @@ impl Machine {
         {
             return Err(Denial::EarlierConversation { known });
         }
-        if crosses(boundary, job) || moves(job) {
+        if is_free(boundary, job) {
             return Ok(None);
         }
         Ok(match beginning {
@@ -55,26 +55,17 @@ impl Machine {
     pub(super) fn enter(&mut self) -> bool {
         while let Some(mut job) = self.queue.pop_front() {
             let crosses = crosses(self.record.boundary, &job);
-            let moves = moves(&job);
+            let is_free = is_free(self.record.boundary, &job);
             let renews = std::mem::take(&mut job.request.renew) && self.record.thread.is_some();
             // It was looked at when it came in; what was to begin a conversation before it may have been stopped since.
-            if !crosses
-                && !moves
-                && let Some(denial) = self.recorded().refuse(&job)
-            {
+            if !is_free && let Some(denial) = self.recorded().refuse(&job) {
                 self.end(job.turn, TurnEnding::Failed(TurnError::new(ErrorKind::Conflict, denial.to_string())));
                 continue;
             }
             if crosses || renews {
-                self.record.begin_anew();
-                self.anew = None;
-                if let Some(attached) = &mut self.attached {
-                    // That is over; what comes in meanwhile belongs to the next one.
-                    attached.thread = self.planned.clone();
-                }
-                self.out.push(Effect::Save);
+                self.begin_anew();
             }
-            if crosses || moves {
+            if is_free {
                 self.bind(&job);
                 self.out.push(Effect::Save);
             }
@@ -86,6 +77,16 @@ impl Machine {
             return crosses || renews;
         }
         false
+    }
+
+    /// Gives the thread up. What comes in from now on belongs to the next one.
+    pub(super) fn begin_anew(&mut self) {
+        self.record.begin_anew();
+        self.anew = None;
+        if let Some(attached) = &mut self.attached {
+            attached.thread = self.planned.clone();
+        }
+        self.out.push(Effect::Save);
     }
 
     /// Makes thread, driver and directory those that the job wants.
@@ -143,9 +144,10 @@ pub(super) fn crosses(boundary: Option<u64>, job: &Job) -> bool {
     }
 }
 
-/// Whether the job is a call for which nothing counts that was there before: it runs where it wants to, and over what.
-fn moves(job: &Job) -> bool {
-    job.request.renew && job.request.call.is_some()
+/// Whether the job need not agree with what is settled: its conversation is another one, or it is a call for which nothing
+/// counts that was there before, which runs where it wants to, and over what.
+fn is_free(boundary: Option<u64>, job: &Job) -> bool {
+    crosses(boundary, job) || (job.request.renew && job.request.call.is_some())
 }
 
 /// Whether nothing came before the job in its caller's conversation. One that begins with a lower count is a new one, for

@@ -23,9 +23,10 @@ use crate::protocol::ThreadId;
 pub(super) const CLEAR_MAX: Duration = Duration::from_secs(5);
 
 impl Machine {
-    /// The agent has no turn any more. What it knows goes, too, where the turn was a call that keeps nothing: before
+    /// The agent has no turn, or none any more. What it knows goes, too, where that was a call that keeps nothing: before
     /// anybody asks for the next one.
-    pub(super) fn rest(&mut self, now: Instant, clears: bool) {
+    pub(super) fn rest(&mut self, now: Instant) {
+        let clears = self.context_goes();
         self.state = State::Idle { since: now };
         if clears {
             self.forget_context();
@@ -86,19 +87,13 @@ impl Machine {
             attached.options.system_prompt.clone_from(&attached.prompt);
             attached.cleared = true;
         }
-        self.state = State::Idle { since: now };
-        self.settle(now);
+        self.rest(now);
     }
 
     /// What was said in the thread is nobody's any more, nor what was allowed.
     pub(super) fn forget_context(&mut self) {
-        self.record.begin_anew();
+        self.begin_anew();
         self.record.allowed.clear();
-        self.anew = None;
-        if let Some(attached) = &mut self.attached {
-            attached.thread = self.planned.clone();
-        }
-        self.out.push(Effect::Save);
     }
 
     /// Whether the running turn takes its thread with it.

@@ -60,8 +60,8 @@ impl Machine {
     }
 
     /// The running turn has ended: what waits behind it is the agent's next, or the agent has none.
-    pub(super) fn next(&mut self, now: Instant, clears: bool) {
-        let Some((behind, stopped)) = self.behind.take() else { return self.rest(now, clears) };
+    pub(super) fn next(&mut self, now: Instant) {
+        let Some((behind, stopped)) = self.behind.take() else { return self.rest(now) };
         let turn = behind.turn;
         self.state = State::Active(Active { since: now, last: now, ..behind });
         if let Some(ending) = stopped {
