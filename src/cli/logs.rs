@@ -15,7 +15,7 @@ use super::Failure;
 use super::common::Common;
 use super::output;
 use super::terminal::plain;
-use crate::config::{Config, Environment, Overrides};
+use crate::config::{Environment, user_config};
 use crate::process::{FileWatch, become_program};
 
 /// The service, as `turnmux install-service` calls it.
@@ -70,8 +70,7 @@ impl Logs {
             let is_users = !system_units().any(|folder| folder.join(unit_file(unit)).exists());
             return Ok(Log::Journal { unit: unit.clone(), is_users });
         }
-        let overrides = Overrides { config: self.common.target.config.clone(), ..Overrides::default() };
-        let file = Config::load(&overrides, &environment)?.background_log();
+        let file = self.common.target.load(&environment)?.background_log();
         let users = user_units(&environment).map(|folder| (folder, true));
         let system = system_units().map(|folder| (folder, false));
         if let Some((_, is_users)) = users.chain(system).find(|(folder, _)| folder.join(UNIT).exists()) {
@@ -202,9 +201,7 @@ fn unit_file(unit: &str) -> String {
 }
 
 fn user_units(environment: &Environment) -> impl Iterator<Item = PathBuf> {
-    let config = environment.variables.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let config = config.or_else(|| environment.home.as_ref().map(|home| home.join(".config")));
-    let own = config.map(|config| config.join("systemd/user"));
+    let own = user_config(environment).map(|config| config.join("systemd/user"));
     own.into_iter().chain(["/etc/systemd/user", "/usr/lib/systemd/user"].map(PathBuf::from))
 }
 

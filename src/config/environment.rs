@@ -43,6 +43,11 @@ impl Environment {
         }
     }
 
+    /// The variables as a program gets them that is started with all of them.
+    pub fn inherited(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        self.variables.iter().map(|(name, value)| (name.into(), value.clone()))
+    }
+
     /// A variable that is a path and not empty.
     pub(super) fn path(&self, name: &str) -> Option<&Path> {
         self.variables.get(name).filter(|value| !value.is_empty()).map(Path::new)

@@ -1,6 +1,8 @@
 //! Running a program to its end, for what it says: a version, a status.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -44,14 +46,28 @@ pub enum RunError {
     Read(#[from] io::Error),
 }
 
-/// Runs a program without input, for `limit` at most; nothing of it is left afterwards. Not for a process that has a
-/// supervisor which adopts: that would reap this one's children.
+/// Runs a program without input, for `limit` at most; nothing of it is left afterwards. `env` is its whole environment. Not
+/// for a process that has a supervisor which adopts: that would reap this one's children.
 ///
 /// # Errors
 /// When it cannot be started, or does not end.
-pub async fn run(request: SpawnRequest, limit: Duration) -> Result<Finished, RunError> {
+pub async fn run(
+    program: &Path,
+    args: &[impl AsRef<OsStr>],
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+    directory: &Path,
+    limit: Duration,
+) -> Result<Finished, RunError> {
     let supervisor = Supervisor::start(SupervisorConfig::default())?;
-    let program = request.program.display().to_string();
+    let label = program.display().to_string();
+    let request = SpawnRequest {
+        program: program.to_owned(),
+        args: args.iter().map(|arg| arg.as_ref().to_owned()).collect(),
+        env: env.into_iter().collect(),
+        directory: directory.to_owned(),
+        terminal: None,
+        label: label.clone(),
+    };
     let mut child = supervisor.spawn(request).await?;
     drop(child.stdin.take());
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -65,7 +81,7 @@ pub async fn run(request: SpawnRequest, limit: Duration) -> Result<Finished, Run
         return finished;
     }
     child.stop(StopLadder { eof: Duration::ZERO, ..StopLadder::default() }).await;
-    Err(RunError::TooLong { program, limit })
+    Err(RunError::TooLong { program: label, limit })
 }
 
 async fn text(from: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
@@ -80,28 +96,22 @@ async fn text(from: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
 mod tests {
     use super::*;
 
-    fn sh(script: &str) -> SpawnRequest {
-        SpawnRequest {
-            program: "/bin/sh".into(),
-            args: vec!["-c".into(), script.into()],
-            env: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
-            directory: "/".into(),
-            terminal: None,
-            label: "test".to_owned(),
-        }
+    async fn sh(script: &str, limit: Duration) -> Result<Finished, RunError> {
+        let env = [("PATH".into(), std::env::var_os("PATH").unwrap())];
+        run(Path::new("/bin/sh"), &["-c", script], env, Path::new("/"), limit).await
     }
 
     #[tokio::test]
     async fn what_it_says_is_kept_and_bounded() {
         let loud = "echo out; echo err >&2; head -c 1000000 /dev/zero | tr '\\0' x; exit 3";
-        let finished = run(sh(loud), Duration::from_mins(1)).await.unwrap();
+        let finished = sh(loud, Duration::from_mins(1)).await.unwrap();
         assert_eq!((finished.status.code(), &*finished.stderr), (Some(3), "err\n"));
         assert!(finished.stdout.starts_with("out\nxxx") && finished.stdout.len() == 64 << 10);
     }
 
     #[tokio::test]
     async fn one_that_hangs_is_ended() {
-        let error = run(sh("echo begun; sleep 600"), Duration::from_millis(50)).await.unwrap_err();
+        let error = sh("echo begun; sleep 600", Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(error, RunError::TooLong { .. }), "{error}");
     }
 }

@@ -17,7 +17,7 @@ use super::schema::Schema;
 use super::turn::{Print, Shown, Stops, stdout_error, turn};
 use super::{CallArgs, CallError, Serve, background, prompt};
 use crate::cli::client::{Client, ClientError, Place, Source, session_path};
-use crate::config::{Config, Environment, Overrides};
+use crate::config::{Config, Environment};
 
 /// How often an answer is asked for that fits the schema.
 const ATTEMPTS_MAX: usize = 3;
@@ -39,7 +39,7 @@ pub fn run(args: &CallArgs, serve: Serve) -> Result<(), CallError> {
     let known = found.as_ref().and_then(Place::config);
     let config = match known {
         Some(config) => config.clone(),
-        None => Config::load(&Overrides { config: args.target.config.clone(), ..Overrides::default() }, &environment)?,
+        None => args.target.load(&environment)?,
     };
     // The configuration of a daemon that is found elsewhere is another one.
     let folder = Folder::of(args, known.or(args.alone.then_some(&config)))?;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{ClientError, Place, Source, UrlProblem, url};
-use crate::config::{ApiKey, Config, Environment, Overrides, Secret};
+use crate::config::{ApiKey, Config, ConfigError, Environment, Overrides, Secret};
 use crate::protocol::TenantId;
 
 /// The variable that says where the daemon is.
@@ -67,8 +67,12 @@ impl Target {
         Ok(Place { addresses, host, key, source: Source::Config, config: Some(Box::new(config)) })
     }
 
-    fn load(&self, environment: &Environment) -> Result<Config, ClientError> {
-        Ok(Config::load(&Overrides { config: self.config.clone(), ..Overrides::default() }, environment)?)
+    /// The daemon's configuration, as far as a file and the variables say it.
+    ///
+    /// # Errors
+    /// A configuration that makes no sense.
+    pub fn load(&self, environment: &Environment) -> Result<Config, ConfigError> {
+        Config::load(&Overrides { config: self.config.clone(), ..Overrides::default() }, environment)
     }
 }
 

@@ -26,3 +26,4 @@ pub use find::Target;
 pub use http::{Client, session_path};
 pub use place::{Place, Source};
 pub use socket::Socket;
+pub use url::reached;

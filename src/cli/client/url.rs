@@ -40,7 +40,10 @@ pub(super) fn read(url: &str) -> Result<(Vec<SocketAddr>, String), UrlProblem> {
 }
 
 /// Where a daemon is reached that was told to listen there: on this machine, whichever of its addresses it has.
-pub(super) fn reached(listen: SocketAddr) -> Result<SocketAddr, UrlProblem> {
+///
+/// # Errors
+/// [`UrlProblem::NoPort`] for port 0, and nothing else.
+pub fn reached(listen: SocketAddr) -> Result<SocketAddr, UrlProblem> {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::finding::{Finding, State, quoted};
+use super::finding::{Finding, State, quoted, release};
 use crate::config::{Config, Environment};
-use crate::process::{FindError, Finished, RunError, SpawnRequest, find_program, run};
+use crate::process::{FindError, Finished, RunError, find_program, run};
 use crate::protocol::{BackendId, BackendSpec};
 
 /// The oldest release of claude that turnmux was tried with.
@@ -67,8 +67,7 @@ pub(super) async fn examine(config: &Config, environment: &Environment) -> Agent
     let (first, others): (Vec<_>, Vec<_>) = config.backends.values().partition(is_default);
     for spec in first.into_iter().chain(others) {
         let check = format!("backend {}{}", spec.id, if is_default(&spec) { " (default)" } else { "" });
-        let own = environment.variables.iter().map(|(name, value)| (name.into(), value.clone()));
-        let key = (&*spec.command, spec.environment(own));
+        let key = (&*spec.command, spec.environment(environment.inherited()));
         let way = way(&spec.driver);
         if let Some((state, id)) = probes.get(&key) {
             findings.push(Finding::new(check, *state, format!("{way}: the same program as {id}")));
@@ -148,15 +147,7 @@ async fn signed_in(program: &Path, env: &Variables, environment: &Environment) -
 async fn ask(program: &Path, env: &Variables, environment: &Environment, args: &[&str]) -> Result<Finished, RunError> {
     let mut env = env.clone();
     env.extend(QUIET.map(|(name, value)| (name.into(), value.into())));
-    let request = SpawnRequest {
-        program: program.to_owned(),
-        args: args.iter().map(OsString::from).collect(),
-        env: env.into_iter().collect(),
-        directory: environment.cwd.clone(),
-        terminal: None,
-        label: format!("{} {}", program.display(), args.join(" ")),
-    };
-    run(request, LIMIT).await
+    run(program, args, env, &environment.cwd, LIMIT).await
 }
 
 /// Whether a claude in a terminal can have channels, as far as its memory of the account tells. What counts is what it says
@@ -167,8 +158,7 @@ fn channels(config: &Config, environment: &Environment) -> Option<Finding> {
     let spec = default.or_else(|| config.backends.values().find(|spec| wants(spec)))?;
     let finding = |state, found: &str| Finding::new("channels", state, found);
     let missing = if default.is_some() { State::Warn } else { State::None };
-    let own = environment.variables.iter().map(|(name, value)| (name.into(), value.clone()));
-    let env = spec.environment(own);
+    let env = spec.environment(environment.inherited());
     if env.contains_key(OsStr::new(NO_TRAFFIC)) {
         let todo = format!("Take it away if you want backend {}", spec.id);
         return Some(finding(missing, &format!("switched off by {NO_TRAFFIC}")).todo(todo));
@@ -189,10 +179,4 @@ fn switched_on(file: &Path) -> Option<bool> {
     }
     let memory: Memory = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
     Some(memory.features.get("tengu_harbor").is_some_and(|value| value == true))
-}
-
-/// `2.1.329` as numbers.
-fn release(version: &str) -> Option<[u32; 3]> {
-    let mut numbers = version.split(['.', '-']).map(str::parse);
-    Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
 }

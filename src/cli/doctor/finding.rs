@@ -82,6 +82,12 @@ pub(super) fn quoted(text: &str) -> String {
     one_line(text, QUOTED_MAX)
 }
 
+/// What a program calls its release, as numbers: `2.1.329`, or `2026.10.1-beta.2` without what follows the third.
+pub(super) fn release(named: &str) -> Option<[u32; 3]> {
+    let mut numbers = named.split(['.', '-']).map(str::parse);
+    Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use super::finding::{Finding, State, quoted};
+use super::finding::{Finding, State, quoted, release};
 use crate::config::Environment;
-use crate::process::{SpawnRequest, find_program, run};
+use crate::process::{find_program, run};
 
 /// The oldest release that turnmux was tried with. Before it, the headers that name a session were not sent.
 const OLDEST: [u32; 3] = [2026, 9, 6];
@@ -22,15 +22,7 @@ pub(super) async fn examine(environment: &Environment) -> Finding {
         return finding(State::None, "not on PATH, which is fine without it".to_owned());
     };
     let shown = program.display().to_string();
-    let request = SpawnRequest {
-        program,
-        args: vec!["--version".into()],
-        env: environment.variables.iter().map(|(name, value)| (name.into(), value.clone())).collect(),
-        directory: environment.cwd.clone(),
-        terminal: None,
-        label: "openclaw --version".to_owned(),
-    };
-    let said = match run(request, LIMIT).await {
+    let said = match run(&program, &["--version"], environment.inherited(), &environment.cwd, LIMIT).await {
         Ok(finished) if finished.status.success() => finished.stdout,
         Ok(finished) => {
             let said = quoted(&format!("{}{}", finished.stderr, finished.stdout));
@@ -49,10 +41,7 @@ pub(super) async fn examine(environment: &Environment) -> Finding {
 
 /// The first word that is three numbers.
 fn version(said: &str) -> Option<[u32; 3]> {
-    said.split(|character: char| character.is_whitespace() || character == 'v').find_map(|word| {
-        let mut numbers = word.split(['.', '-']).map(str::parse);
-        Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
-    })
+    said.split(|character: char| character.is_whitespace() || character == 'v').find_map(release)
 }
 
 #[cfg(test)]

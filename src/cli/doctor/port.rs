@@ -1,22 +1,18 @@
 //! Who is at the address that the daemon is to listen on.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use super::finding::{Finding, State};
-use crate::cli::client::{Client, ClientError, Target};
-use crate::cli::terminal::one_line;
+use super::finding::{Finding, State, quoted};
+use crate::cli::client::{Client, ClientError, Target, reached};
 use crate::config::Environment;
 
-/// Longest reason that is quoted, in characters.
-const REASON_MAX: usize = 160;
-
 pub(super) async fn examine(listen: SocketAddr, environment: &Environment) -> Finding {
-    if listen.port() == 0 {
+    let Ok(address) = reached(listen) else {
         return finding(State::Ok, format!("{listen}: a free port at each start"));
-    }
-    let target = Target { url: Some(format!("http://{}", reached(listen))), ..Target::default() };
+    };
+    let target = Target { url: Some(format!("http://{address}")), ..Target::default() };
     let client = match target.find(environment) {
         Ok(place) => place.connect_any_version().await,
         Err(error) => Err(error),
@@ -25,7 +21,7 @@ pub(super) async fn examine(listen: SocketAddr, environment: &Environment) -> Fi
         Ok(client) => ours(listen, &client),
         Err(ClientError::NoDaemon { .. }) => free(listen).await,
         Err(ClientError::NotTurnmux { said, .. }) => {
-            finding(State::Bad, format!("another program listens on {listen} ({})", one_line(&said, REASON_MAX)))
+            finding(State::Bad, format!("another program listens on {listen} ({})", quoted(&said)))
                 .todo("Stop it, or choose another port as server.listen, or with --port")
         }
         Err(error) => finding(State::Warn, format!("{listen} cannot be asked: {error}")),
@@ -34,7 +30,7 @@ pub(super) async fn examine(listen: SocketAddr, environment: &Environment) -> Fi
 
 /// A daemon of ours, as it says itself.
 fn ours(listen: SocketAddr, client: &Client) -> Finding {
-    let (health, version) = (client.health(), one_line(client.version(), REASON_MAX));
+    let (health, version) = (client.health(), quoted(client.version()));
     let found = format!(
         "turnmux {version} listens on {listen}, with {} sessions and {} processes",
         health["sessions"], health["processes"]
@@ -44,7 +40,7 @@ fn ours(listen: SocketAddr, client: &Client) -> Finding {
         return finding(State::Warn, found).todo(format!("This is turnmux {own}: start the daemon anew with it"));
     }
     if let Some(reason) = health["store"]["reason"].as_str() {
-        return finding(State::Warn, format!("{found}, and takes no turns: {}", one_line(reason, REASON_MAX)));
+        return finding(State::Warn, format!("{found}, and takes no turns: {}", quoted(reason)));
     }
     if health["ok"] != true {
         return finding(State::Warn, format!("{found}, and its default backend cannot run"))
@@ -64,14 +60,4 @@ async fn free(listen: SocketAddr) -> Finding {
 
 fn finding(state: State, found: String) -> Finding {
     Finding::new("port", state, found)
-}
-
-/// Where a client on this machine finds who listens on all addresses.
-fn reached(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }

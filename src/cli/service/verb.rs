@@ -15,7 +15,7 @@ use super::plan::{Plan, Service, Step, Unit};
 use super::{ServiceError, launchd, systemd};
 use crate::cli::{Failure, output};
 use crate::config::{Config, Environment, Overrides, user_config, user_file};
-use crate::process::{SpawnRequest, find_program, run};
+use crate::process::{find_program, run};
 
 /// A service manager waits for the daemon to be ready, or to stop, which takes up to its `TimeoutStopSec`.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -144,16 +144,10 @@ async fn take(step: &Step, environment: &Environment) -> Result<(), ServiceError
     let command = step.command.join(" ");
     let path = environment.variables.get("PATH").map(AsRef::as_ref);
     let (name, args) = step.command.split_first().map_or(("", &[][..]), |(name, args)| (name, args));
-    let request = SpawnRequest {
-        program: find_program(OsStr::new(name), path, &environment.cwd)?,
-        args: args.iter().map(Into::into).collect(),
-        env: environment.variables.iter().map(|(name, value)| (name.into(), value.clone())).collect(),
-        directory: environment.cwd.clone(),
-        terminal: None,
-        label: command.clone(),
-    };
-    let finished =
-        run(request, LIMIT).await.map_err(|source| ServiceError::Run { command: command.clone(), source })?;
+    let program = find_program(OsStr::new(name), path, &environment.cwd)?;
+    let finished = run(&program, args, environment.inherited(), &environment.cwd, LIMIT)
+        .await
+        .map_err(|source| ServiceError::Run { command: command.clone(), source })?;
     if finished.status.success() || step.may_fail {
         return Ok(());
     }
