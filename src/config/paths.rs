@@ -30,14 +30,17 @@ fn without_dots(path: &Path) -> PathBuf {
 
 /// The folder for what is true of this machine's daemons.
 pub(super) fn state(environment: &Environment) -> Option<PathBuf> {
-    let state = environment.path("XDG_STATE_HOME").filter(|path| path.is_absolute()).map(Path::to_owned);
-    let state = state.or_else(|| environment.home.as_ref().map(|home| home.join(".local/state")));
-    Some(state?.join("turnmux"))
+    Some(base(environment, "XDG_STATE_HOME", ".local/state")?.join("turnmux"))
 }
 
 /// The folder of what the user has set, for all programs; none without a home.
 pub fn user_config(environment: &Environment) -> Option<PathBuf> {
-    // The specification says that a relative XDG_CONFIG_HOME counts as unset.
-    let xdg = environment.path("XDG_CONFIG_HOME").filter(|path| path.is_absolute()).map(Path::to_owned);
-    xdg.or_else(|| environment.home.as_ref().map(|home| home.join(".config")))
+    base(environment, "XDG_CONFIG_HOME", ".config")
+}
+
+/// A base directory of the XDG specification: what its variable says, or where it is below the home directory.
+fn base(environment: &Environment, variable: &str, below_home: &str) -> Option<PathBuf> {
+    // The specification says that a relative one counts as unset.
+    let said = environment.path(variable).filter(|path| path.is_absolute()).map(Path::to_owned);
+    said.or_else(|| environment.home.as_ref().map(|home| home.join(below_home)))
 }

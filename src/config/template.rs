@@ -53,7 +53,7 @@ pub fn template() -> String {
             }
             Some(Table::Free) | None => {
                 let _ = writeln!(text, "[{}]", field.name);
-                for example in quoted_after(&field.docs, "Example: ") {
+                if let Some(example) = quoted_after(&field.docs, "Example: ") {
                     let _ = writeln!(text, "#{example}{EXAMPLE_MARK}");
                 }
             }
@@ -121,10 +121,10 @@ fn key(text: &mut String, field: &Field) {
 
 /// The value to be shown, and what stands behind it: the default, or an example where the docs have one.
 fn value(field: &Field) -> (String, &'static str) {
-    if let Some(example) = quoted_after(&field.docs, "Example: ").next() {
+    if let Some(example) = quoted_after(&field.docs, "Example: ") {
         return (toml(field, example), EXAMPLE_MARK);
     }
-    match quoted_after(&field.docs, "Default: ").next() {
+    match quoted_after(&field.docs, "Default: ") {
         Some(default) => (toml(field, default), ""),
         None if field.kind.contains("Vec<") => ("[]".to_owned(), ""),
         None if field.kind.contains("BTreeMap<") => ("{}".to_owned(), ""),
@@ -133,9 +133,9 @@ fn value(field: &Field) -> (String, &'static str) {
 }
 
 /// The text in backticks that comes right behind a word.
-fn quoted_after<'a>(docs: &'a str, word: &str) -> impl Iterator<Item = &'a str> {
-    let rest = docs.split_once(word).and_then(|(_, rest)| rest.strip_prefix('`'));
-    rest.and_then(|rest| rest.split_once('`')).map(|(quoted, _)| quoted).into_iter()
+fn quoted_after<'a>(docs: &'a str, word: &str) -> Option<&'a str> {
+    let (_, rest) = docs.split_once(word)?;
+    rest.strip_prefix('`')?.split_once('`').map(|(quoted, _)| quoted)
 }
 
 /// As TOML writes it: numbers, booleans and lists bare, all else in quotes.

@@ -96,8 +96,8 @@ impl BackendSpec {
             let name = &*name.to_string_lossy();
             match self.env_policy {
                 EnvPolicy::Inherit => {
-                    let withheld = [&SECRET_VARIABLES[..], &NESTED, &SERVICE].concat();
-                    !withheld.contains(&name) && !name.starts_with(OWN_PREFIX)
+                    let withheld = [&SECRET_VARIABLES[..], &NESTED, &SERVICE];
+                    !withheld.iter().any(|names| names.contains(&name)) && !name.starts_with(OWN_PREFIX)
                 }
                 EnvPolicy::Strict => STRICT.contains(&name),
             }
@@ -208,10 +208,8 @@ mod tests {
 
     fn spec(env_policy: EnvPolicy) -> BackendSpec {
         BackendSpec {
-            args: vec!["--add-dir".into(), "/tmp".into()],
             env: [("EXTRA".to_owned(), "1".to_owned())].into(),
             env_policy,
-            system_prompt: Some("be brief".into()),
             ..BackendSpec::new(BackendId::new("claude-code"), "claude-stream", "claude")
         }
     }

@@ -1,8 +1,5 @@
 //! A terminal's size, as clients give it and agents get it.
 
-/// Most rows and columns: many times what the largest real terminal has.
-const SIDE_MAX: u16 = 1_000;
-
 /// How many characters there are on a screen: 1 to 1,000 rows and columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScreenSize {
@@ -11,9 +8,12 @@ pub struct ScreenSize {
 }
 
 impl ScreenSize {
+    /// Most rows and columns: many times what the largest real terminal has.
+    pub const SIDE_MAX: u16 = 1_000;
+
     /// The size, or the next one that is allowed.
     pub fn new(rows: u16, cols: u16) -> Self {
-        Self { rows: rows.clamp(1, SIDE_MAX), cols: cols.clamp(1, SIDE_MAX) }
+        Self { rows: rows.clamp(1, Self::SIDE_MAX), cols: cols.clamp(1, Self::SIDE_MAX) }
     }
 
     /// In lines.

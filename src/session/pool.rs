@@ -110,8 +110,8 @@ impl Pool {
             .or_else(|| find(Standing::Clearing, &|seat| is_kind(seat)))
             .or_else(|| find(Standing::Cold, &|seat| !seat.kept || Some(seat.given) == oldest))
             .unwrap_or(seats.len());
-        let others = seats.iter().zip(&stands).enumerate().filter(|(other, _)| *other != at);
-        let is_spare = others.into_iter().any(|(_, (seat, &stands))| is_kind(seat) && stands != Standing::Cold);
+        let mut others = seats.iter().zip(&stands).enumerate().filter(|(other, _)| *other != at);
+        let is_spare = others.any(|(_, (seat, &stands))| is_kind(seat) && stands != Standing::Cold);
         if at == seats.len() {
             seats.push(Seat::default());
         }

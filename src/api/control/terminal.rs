@@ -79,8 +79,10 @@ impl Wanted {
         let side = |name: &'static str| match query.one(name)? {
             None => Ok(None),
             Some(text) => {
-                text.parse::<u16>().ok().filter(|side| (1..=1000).contains(side)).map(Some).ok_or_else(|| {
-                    ApiError::field(name, "invalid_parameter", format!("`{name}`: expected a number from 1 to 1000"))
+                let side = text.parse().ok().filter(|side| (1..=ScreenSize::SIDE_MAX).contains(side));
+                side.map(Some).ok_or_else(|| {
+                    let message = format!("`{name}`: expected a number from 1 to {}", ScreenSize::SIDE_MAX);
+                    ApiError::field(name, "invalid_parameter", message)
                 })
             }
         };

@@ -152,10 +152,7 @@ impl Turn {
     /// A prompt begins, or was merged, that may hold steers: several that waited become one. Gives those of this turn that
     /// it holds.
     pub(super) fn take_steers(&mut self, prompt: &str) -> Vec<CommandId> {
-        let holds = |(_, steer): &mut (CommandId, Uuid)| {
-            memchr::memmem::find(prompt.as_bytes(), format!("message_id=\"{steer}\"").as_bytes()).is_some()
-        };
-        self.steers.extract_if(.., holds).map(|(command, _)| command).collect()
+        self.steers.extract_if(.., |(_, steer)| names(prompt, *steer)).map(|(command, _)| command).collect()
     }
 
     /// claude works on it again, if it had ended; what was written of its end counts no more. False if it had not.
@@ -234,4 +231,9 @@ impl Turn {
         let text = self.displayed.text().to_owned();
         (steps, TurnEnding::Completed { text, reasoning: String::new(), finish, usage: self.usage.total() })
     }
+}
+
+/// Whether a prompt holds the push with this id: claude merges several that waited into one.
+pub(super) fn names(prompt: &str, id: Uuid) -> bool {
+    memchr::memmem::find(prompt.as_bytes(), format!("message_id=\"{id}\"").as_bytes()).is_some()
 }

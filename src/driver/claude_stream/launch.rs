@@ -48,24 +48,19 @@ mod tests {
 
     use super::*;
     use crate::driver::{RawWanted, TerminalSlot};
-    use crate::protocol::{BackendId, BackendSpec, EnvPolicy, ThreadId, ThreadOrigin, TurnOptions};
-
-    fn spec(env_policy: EnvPolicy) -> BackendSpec {
-        BackendSpec {
-            args: vec!["--add-dir".into(), "/tmp".into()],
-            env: [("EXTRA".to_owned(), "1".to_owned())].into(),
-            env_policy,
-            system_prompt: Some("be brief".into()),
-            ..BackendSpec::new(BackendId::new("claude-code"), super::super::NAME, "claude")
-        }
-    }
+    use crate::protocol::{BackendId, BackendSpec, ThreadId, ThreadOrigin, TurnOptions};
 
     #[test]
     fn the_permission_mode_is_always_said_and_no_prompt_is() {
         let thread = ThreadId::generate();
+        let spec = BackendSpec {
+            args: vec!["--add-dir".into(), "/tmp".into()],
+            system_prompt: Some("be brief".into()),
+            ..BackendSpec::new(BackendId::new("claude-code"), super::super::NAME, "claude")
+        };
         let request = OpenRequest {
             origin: ThreadOrigin::New(thread.clone()),
-            spec: Arc::new(spec(EnvPolicy::Inherit)),
+            spec: Arc::new(spec),
             directory: "/".into(),
             options: TurnOptions { system_prompt: Some("be brief".into()), ..TurnOptions::default() },
             label: "a::b".into(),

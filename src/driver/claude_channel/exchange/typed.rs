@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::{CommandId, Exchange, content};
-use crate::driver::claude_channel::turn::{Ended, Stage, Turn};
+use crate::driver::claude_channel::turn::{Ended, Stage, Turn, names};
 use crate::driver::{DriverEvent, TurnInput};
 use crate::protocol::{ErrorKind, ThreadId, TurnError, TurnId, TurnOptions};
 use crate::wire::claude_hooks::HookInput;
@@ -234,8 +234,4 @@ impl Exchange {
     fn is_typed(&self, prompt: &str) -> bool {
         self.entered && self.ready && !OWN.iter().any(|own| prompt.trim_start().starts_with(own))
     }
-}
-
-fn names(prompt: &str, id: Uuid) -> bool {
-    memchr::memmem::find(prompt.as_bytes(), format!("message_id=\"{id}\"").as_bytes()).is_some()
 }
