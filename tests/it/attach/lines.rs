@@ -1,8 +1,7 @@
 //! Sessions without a terminal, and terminals that are none.
 
 use super::KEY;
-use super::console::Console;
-use crate::harness::Daemon;
+use crate::harness::{Console, Daemon};
 
 #[tokio::test]
 async fn lines_become_turns_and_events_are_shown() {
@@ -37,9 +36,8 @@ async fn who_watches_gives_no_turns() {
 async fn what_comes_through_a_pipe_is_answered_before_it_ends() {
     let daemon = Daemon::stand_in().start().await;
     daemon.client.session(KEY).ask("the first word").await;
-    let piped =
-        Console::shell(&daemon, &format!("echo through a pipe | \"$TURNMUX\" attach '{KEY}'; echo code $?")).await;
-    let (_, screen) = piped.ends().await;
+    let script = "echo through a pipe | turnmux attach \"$1\"; echo code $?";
+    let (_, screen) = Console::shell(&daemon, script, &[KEY]).await.ends().await;
     assert!(screen.contains("You said: through a pipe") && screen.contains("code 0"), "{screen}");
 }
 

@@ -7,11 +7,19 @@
 //! | `lines` | a session without a terminal: its events, and lines as turns |
 //! | `route` | `GET /v1/sessions/{key}/terminal` itself: who may, and what it says |
 
-mod console;
 mod lines;
 mod route;
 mod typing;
 mod watching;
 
+use crate::harness::{Claude, Daemon};
+
 /// The session that these tests attach to.
 const KEY: &str = "desk::one";
+
+/// A daemon, and the session with one turn behind it.
+async fn with_a_turn(claude: Claude) -> Daemon {
+    let daemon = Daemon::claude(claude).start().await;
+    assert_eq!(daemon.client.session(KEY).ask("the first word").await.text(), "You said: the first word [turn 1]");
+    daemon
+}

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::KEY;
-use super::console::Console;
-use crate::harness::{Claude, Daemon, Watch, types};
+use super::{KEY, with_a_turn};
+use crate::harness::{Claude, Console, Daemon, Watch, types};
 
 in_terminal!(
     a_typed_turn_is_a_turn_of_the_session,
@@ -16,8 +15,7 @@ in_terminal!(
 
 /// A daemon, a session with one turn behind it, somebody at its terminal, and its events.
 async fn at_the_terminal(claude: Claude) -> (Daemon, Console, Watch) {
-    let daemon = Daemon::claude(claude).start().await;
-    assert_eq!(daemon.client.session(KEY).ask("the first word").await.text(), "You said: the first word [turn 1]");
+    let daemon = with_a_turn(claude).await;
     let watch = daemon.client.watch(&format!("/v1/sessions/{KEY}/events")).await;
     let mut console = Console::attach(&daemon, &[KEY]).await;
     console.sees("You said: the first word [turn 1]").await;

@@ -1,8 +1,7 @@
 //! The real claude's terminal on somebody's own.
 
-use super::KEY;
-use super::console::Console;
-use crate::harness::{Claude, Daemon, gone};
+use super::{KEY, with_a_turn};
+use crate::harness::{Claude, Console, gone};
 
 in_terminal!(
     the_screen_is_there_at_once_and_goes_on,
@@ -10,13 +9,6 @@ in_terminal!(
     the_smallest_terminal_counts,
     the_end_of_the_agent_is_said,
 );
-
-/// A daemon, and a session with one turn behind it.
-async fn with_a_turn(claude: Claude) -> Daemon {
-    let daemon = Daemon::claude(claude).start().await;
-    assert_eq!(daemon.client.session(KEY).ask("the first word").await.text(), "You said: the first word [turn 1]");
-    daemon
-}
 
 async fn the_screen_is_there_at_once_and_goes_on(claude: Claude) {
     let daemon = with_a_turn(claude).await;
@@ -81,10 +73,10 @@ async fn the_end_of_the_agent_is_said(claude: Claude) {
 #[tokio::test]
 async fn the_terminal_is_as_it_was_however_one_leaves() {
     let daemon = with_a_turn(Claude::NewestInTerminal).await;
-    let attach = format!("sh -c 'echo $$ > pid; exec \"$TURNMUX\" attach {KEY}'; code=$?");
+    let attach = format!("sh -c 'echo $$ > pid; exec turnmux attach {KEY}'; code=$?");
     let compared = "stty -a > after; cmp before after && echo same $code";
 
-    let mut left = Console::shell(&daemon, &format!("stty -a > before; {attach}; {compared}")).await;
+    let mut left = Console::shell(&daemon, &format!("stty -a > before; {attach}; {compared}"), &[]).await;
     left.sees("You said: the first word").await;
     left.types("\u{1c}\u{1c}").await;
     let (_, screen) = left.ends().await;
@@ -92,7 +84,7 @@ async fn the_terminal_is_as_it_was_however_one_leaves() {
 
     // The one who kills it waits for a word.
     let killer = "mkfifo go; (read -r word < go; kill \"$(cat pid)\") & ";
-    let mut killed = Console::shell(&daemon, &format!("stty -a > before; {killer}{attach}; {compared}")).await;
+    let mut killed = Console::shell(&daemon, &format!("stty -a > before; {killer}{attach}; {compared}"), &[]).await;
     killed.sees("You said: the first word").await;
     let go = daemon.work().join("go");
     tokio::task::spawn_blocking(move || std::fs::write(go, "now\n")).await.expect("a thread").expect("a reader");

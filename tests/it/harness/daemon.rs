@@ -112,6 +112,11 @@ impl Daemon {
         self.log.borrow().clone()
     }
 
+    /// How many agents it has started so far.
+    pub(crate) fn started(&self) -> usize {
+        self.log.borrow().matches("started an agent").count()
+    }
+
     /// Waits until it has logged this so many times.
     pub(crate) async fn logged(&self, what: &str, times: usize) {
         let mut log = self.log.clone();

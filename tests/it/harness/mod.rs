@@ -3,6 +3,7 @@
 mod agents;
 mod client;
 mod command;
+mod console;
 mod contract;
 mod daemon;
 mod gate;
@@ -17,12 +18,13 @@ mod watch;
 
 pub(crate) use agents::{Claude, stand_in};
 pub(crate) use client::{Client, Reply, Stream, ask, content};
-pub(crate) use command::{Ran, Running, Turnmux};
+pub(crate) use command::{Ran, Turnmux};
+pub(crate) use console::Console;
 pub(crate) use daemon::{Daemon, DaemonBuilder, channel_memory};
 pub(crate) use gate::Gate;
 pub(crate) use mcp::Tools;
 pub(crate) use openclaw::Recorded;
-pub(crate) use processes::{Fifo, agents_of, all_gone, guard_of};
+pub(crate) use processes::{Fifo, agents_of, all_gone, guard_of, pids};
 pub(crate) use transcripts::Transcripts;
 pub(crate) use wait::{LIMIT, gone, within, within_at_most};
 pub(crate) use watch::{Watch, types};

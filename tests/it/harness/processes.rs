@@ -30,7 +30,8 @@ pub(crate) fn guard_of(daemon: u32) -> u32 {
     pids().find(is_guard).expect("the daemon has a guard")
 }
 
-fn pids() -> impl Iterator<Item = u32> {
+/// All processes that there are.
+pub(crate) fn pids() -> impl Iterator<Item = u32> {
     let entries = std::fs::read_dir("/proc").expect("/proc can be read");
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }

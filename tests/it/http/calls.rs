@@ -16,10 +16,6 @@ fn session(reply: &Reply) -> &str {
     reply.header("x-turnmux-session").expect("a session")
 }
 
-fn started(daemon: &Daemon) -> usize {
-    daemon.log().matches("started an agent").count()
-}
-
 #[tokio::test]
 async fn calls_in_a_row_find_one_process_and_nothing_in_it() {
     let daemon = Daemon::stand_in().start().await;
@@ -29,7 +25,7 @@ async fn calls_in_a_row_find_one_process_and_nothing_in_it() {
         assert_eq!((reply.text(), session(&reply)), (format!("You said: call {number} [turn 1]"), "call::1"));
         assert!(threads.insert(reply.header("x-turnmux-thread").expect("a thread").to_owned()), "each has its own");
     }
-    assert_eq!((started(&daemon), agents_of(daemon.scratch()).len()), (1, 1));
+    assert_eq!((daemon.started(), agents_of(daemon.scratch()).len()), (1, 1));
     let turns = daemon.client.get("/v1/sessions/call::1/turns?limit=100").await.json();
     assert_eq!(turns["data"].as_array().map(Vec::len), Some(50), "what was said can be looked up");
     let thread = turns["data"][0]["thread"].as_str().expect("a thread");
@@ -50,7 +46,7 @@ async fn calls_at_the_same_time_have_processes_of_their_own() {
     // Whichever is free again.
     let third = calls(&daemon).ask("third").await;
     assert_eq!(third.text(), "You said: third [turn 1]");
-    assert_eq!(started(&daemon), 2);
+    assert_eq!(daemon.started(), 2);
 }
 
 #[tokio::test]
@@ -65,7 +61,7 @@ async fn a_call_that_was_stopped_leaves_nothing_either() {
     let failed = calls(&daemon).ask("::status 529").await;
     assert_eq!(failed.status, 503, "{failed:?}");
     assert_eq!(calls(&daemon).ask("last").await.text(), "You said: last [turn 1]");
-    assert_eq!(started(&daemon), 1);
+    assert_eq!(daemon.started(), 1);
 }
 
 #[tokio::test]
@@ -79,7 +75,7 @@ async fn what_is_kept_is_there_for_the_next_call_of_its_kind() {
     assert_eq!(keeping(&daemon).ask("three").await.text(), "You said: three [turn 2]");
     assert_eq!(calls(&daemon).ask("four").await.text(), "You said: four [turn 3]");
     assert_eq!(calls(&daemon).ask("five").await.text(), "You said: five [turn 1]", "and it went with that");
-    assert_eq!(started(&daemon), 2);
+    assert_eq!(daemon.started(), 2);
 }
 
 #[tokio::test]
@@ -87,11 +83,11 @@ async fn a_process_in_which_something_may_be_left_is_not_used_again() {
     let daemon = Daemon::stand_in().start().await;
     calls(&daemon).ask("::tool Bash {\"command\":\"true\"}").await;
     assert_eq!(calls(&daemon).ask("two").await.text(), "You said: two [turn 1]");
-    assert_eq!(started(&daemon), 1);
+    assert_eq!(daemon.started(), 1);
     calls(&daemon).ask("::tool Bash {\"command\":\"sleep 9\",\"run_in_background\":true}").await;
     let next = calls(&daemon).ask("three").await;
     assert_eq!(next.text(), "You said: three [turn 1]");
-    assert_eq!(started(&daemon), 2);
+    assert_eq!(daemon.started(), 2);
 }
 
 #[tokio::test]
@@ -100,7 +96,7 @@ async fn a_claude_that_does_not_forget_is_ended() {
     for text in ["one", "two"] {
         assert_eq!(calls(&daemon).ask(text).await.text(), format!("You said: {text} [turn 1]"));
     }
-    assert_eq!(started(&daemon), 2);
+    assert_eq!(daemon.started(), 2);
     let named = daemon.client.session("a::b");
     named.ask("one").await;
     let clean = named.with("x-turnmux-isolation", "clean").ask("two").await;
@@ -137,7 +133,7 @@ async fn tenants_have_calls_of_their_own() {
         let reply = keeping(&daemon).key(key).ask("one").await;
         assert_eq!((&*reply.text(), session(&reply)), ("You said: one [turn 1]", "call::1"));
     }
-    assert_eq!(started(&daemon), 2);
+    assert_eq!(daemon.started(), 2);
 }
 
 #[tokio::test]

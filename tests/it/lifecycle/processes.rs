@@ -26,7 +26,7 @@ async fn a_turn_keeps_its_process_from_retiring() {
     let daemon = Daemon::stand_in().config("sessions.idle_timeout = \"100ms\"").start().await;
     let text = daemon.client.session("a::b").ask("::say a\n::silent 500\n::say b").await.text();
     assert_eq!(text, "ab");
-    assert_eq!(daemon.log().matches("started an agent").count(), 1);
+    assert_eq!(daemon.started(), 1);
 }
 
 #[tokio::test]
@@ -96,6 +96,6 @@ async fn who_leaves_the_line_takes_no_place() {
     gate.open();
     busy.rest().await;
     assert_eq!(stayer.rest().await.0, "You said: to run [turn 1]");
-    assert_eq!(daemon.log().matches("started an agent").count(), 2);
+    assert_eq!(daemon.started(), 2);
     assert!(!daemon.stand_in_turns().contains(&"never to run".to_owned()));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{bash, requests, started};
+use super::{bash, requests};
 use crate::harness::{Claude, Client, Daemon};
 use crate::support::model::Recorded;
 
@@ -52,7 +52,7 @@ async fn nothing_of_a_call_is_in_the_next(claude: Claude) {
     assert!(!format!("{seen:?}").contains("plum"), "{seen:#?}");
     let place = calls(&daemon).ask(&bash("pwd")).await.text();
     assert!(place.contains("/work") && !place.contains("plum"), "{place}");
-    assert_eq!(started(&daemon), 1, "and all in one process");
+    assert_eq!(daemon.started(), 1, "and all in one process");
 }
 
 async fn what_a_call_set_going_does_not_reach_the_next(claude: Claude) {
@@ -62,7 +62,7 @@ async fn what_a_call_set_going_does_not_reach_the_next(claude: Claude) {
     calls(&daemon).ask(&format!("::tool Bash {command}")).await;
     let next = calls(&daemon).ask("next").await;
     assert_eq!(next.text(), "You said: next [turn 1]");
-    assert_eq!(started(&daemon), 2, "claude tells of its end in whatever conversation there is");
+    assert_eq!(daemon.started(), 2, "claude tells of its end in whatever conversation there is");
 }
 
 async fn a_cleared_thread_can_be_resumed(claude: Claude) {
@@ -89,7 +89,7 @@ async fn calls_in_a_row_are_strangers(claude: Claude) {
         assert_eq!(reply.text(), format!("You said: {text} [turn 1]"));
     }
     let count = if claude.in_terminal() { 3 } else { 1 };
-    assert_eq!(started(&daemon), count);
+    assert_eq!(daemon.started(), count);
 }
 
 async fn a_kept_context_is_seen_once(claude: Claude) {

@@ -1,6 +1,6 @@
 //! Who waits for a process, and who makes room.
 
-use super::{KEY, aside, request_for, requests, started};
+use super::{KEY, aside, request_for, requests};
 use crate::harness::{Claude, Daemon, gone};
 
 on_all!(two_first_requests_share_one_process, the_longest_idle_makes_room_and_resumes, a_turn_waits_while_all_are_busy);
@@ -15,7 +15,7 @@ async fn two_first_requests_share_one_process(claude: Claude) {
     let expected =
         requests(&daemon.model).iter().map(|r| format!("You said: {} [turn {}]", r.user_text, r.turn)).collect();
     assert_eq!(Vec::from(answers), Vec::<String>::from_iter::<Vec<_>>(expected));
-    assert_eq!(started(&daemon), 1);
+    assert_eq!(daemon.started(), 1);
     assert_eq!(daemon.client.get("/health").await.json()["processes"], 1);
 }
 

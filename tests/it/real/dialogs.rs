@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{KEY, started};
+use super::KEY;
 use crate::harness::{Claude, Daemon, Reply, channel_memory};
 
 in_terminal!(
@@ -108,8 +108,8 @@ async fn without_channels_there_is_stdio(claude: Claude) {
     assert!(address.ip().is_loopback() && address.port() > 0, "{address}");
 
     // What was found out holds: the next session does not try again.
-    let before = started(&daemon);
+    let before = daemon.started();
     let body = json!({"model": "auto", "messages": [{"role": "user", "content": "word"}]});
     daemon.client.session("auto::2").post("/v1/chat/completions", &body).await.text();
-    assert_eq!(started(&daemon), before + 1);
+    assert_eq!(daemon.started(), before + 1);
 }

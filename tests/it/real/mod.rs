@@ -52,7 +52,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::harness::{Daemon, LIMIT};
+use crate::harness::LIMIT;
 use crate::support::model::{Model, Recorded};
 
 /// The session that most tests use.
@@ -101,9 +101,4 @@ fn aside(chunk: &Value) -> (&str, &str) {
 fn error_code(chunks: &[Value]) -> &str {
     let last = chunks.last().expect("a piece");
     last["error"]["code"].as_str().unwrap_or_else(|| panic!("no error at the end: {last}"))
-}
-
-/// How many agents the daemon has started so far.
-fn started(daemon: &Daemon) -> usize {
-    daemon.log().matches("started an agent").count()
 }

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal::SIGKILL;
 use serde_json::json;
 
-use super::{KEY, error_code, request_for, send, started};
+use super::{KEY, error_code, request_for, send};
 use crate::harness::{Claude, Daemon, Transcripts, gone};
 
 on_all!(
@@ -54,7 +54,7 @@ async fn a_retired_process_is_resumed(claude: Claude) {
     let second = session.ask("two").await;
     assert_eq!(second.text(), "You said: two [turn 2]");
     assert_eq!(second.header("x-turnmux-thread"), Some(&*thread));
-    assert_eq!(started(&daemon), 2);
+    assert_eq!(daemon.started(), 2);
     let asked = request_for(&daemon.model, "two").await;
     let messages = asked.body["messages"].as_array().expect("messages").iter();
     let answers: Vec<_> = messages.filter(|message| message["role"] == "assistant").collect();

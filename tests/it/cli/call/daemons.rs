@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::roots;
-use crate::harness::{Daemon, Turnmux, agents_of, all_gone, gone, stand_in};
+use crate::harness::{Daemon, Turnmux, agents_of, all_gone, gone, pids, stand_in};
 
 /// The usual port at an address that no other test has.
 fn listen() -> String {
@@ -51,14 +51,12 @@ impl User {
     /// The daemons that run with this home.
     fn daemons(&self) -> Vec<u32> {
         let home = format!("HOME={}", self.home.display()).into_bytes();
-        let entries = std::fs::read_dir("/proc").expect("/proc can be read");
-        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let is_daemon = |pid: &u32| {
             let read = |file| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
             read("environ").split(|byte| *byte == 0).any(|entry| entry == home)
                 && read("cmdline").split(|byte| *byte == 0).nth(1) == Some(b"serve")
         };
-        pids.filter(is_daemon).collect()
+        pids().filter(is_daemon).collect()
     }
 
     fn root(&self) -> &std::path::Path {
@@ -160,8 +158,7 @@ async fn a_call_alone_that_is_interrupted_leaves_nothing_behind() {
     let mut running = user.turnmux(&["call", "-r", "::say \"begun\\n\"\n::silent", "--alone"]).spawn();
     assert_eq!(running.line().await.as_deref(), Some("begun"));
     assert_eq!(agents_of(user.root()).len(), 1);
-    let pid = running.child.id().unwrap();
-    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT).unwrap();
+    running.interrupt();
     assert_eq!(running.ended().await.code, Some(130));
     assert_eq!(agents_of(user.root()), [0; 0]);
 }

@@ -3,13 +3,15 @@
 use super::roots;
 use crate::harness::{Claude, Daemon};
 
+on_both!(calls_find_a_warm_process_and_an_empty_context, json_and_tools);
+
 async fn calls_find_a_warm_process_and_an_empty_context(claude: Claude) {
     let daemon = Daemon::claude(claude).config(&roots()).start().await;
     let call = daemon.turnmux(&["call", "-r", "hello"]);
     for _ in 0..3 {
         assert_eq!(call.run().await.ok(), "You said: hello [turn 1]\n");
     }
-    let started = daemon.log().matches("started an agent").count();
+    let started = daemon.started();
     assert!(started <= 2, "{started} processes for three calls, one after the other");
     let session = daemon.turnmux(&["call", "-r", "hello", "--session", "s"]);
     assert_eq!(session.run().await.ok(), "You said: hello [turn 1]\n");
@@ -23,32 +25,4 @@ async fn json_and_tools(claude: Claude) {
     let ran = daemon.turnmux(&["call", "-r", prompt, "-j", schema]).run().await;
     assert_eq!((ran.code, &*ran.stdout), (Some(0), "{\"x\": 1}\n"), "{ran:?}");
     assert!(ran.stderr.contains("· Glob: *\n"), "{ran:?}");
-}
-
-mod newest {
-    use crate::harness::Claude::Newest;
-
-    #[tokio::test]
-    async fn calls_find_a_warm_process_and_an_empty_context() {
-        super::calls_find_a_warm_process_and_an_empty_context(Newest).await;
-    }
-
-    #[tokio::test]
-    async fn json_and_tools() {
-        super::json_and_tools(Newest).await;
-    }
-}
-
-mod older {
-    use crate::harness::Claude::Older;
-
-    #[tokio::test]
-    async fn calls_find_a_warm_process_and_an_empty_context() {
-        super::calls_find_a_warm_process_and_an_empty_context(Older).await;
-    }
-
-    #[tokio::test]
-    async fn json_and_tools() {
-        super::json_and_tools(Older).await;
-    }
 }

@@ -2,20 +2,13 @@
 
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::stand_in;
-use crate::harness::{Daemon, Running, within, within_at_most};
+use crate::harness::{Daemon, within, within_at_most};
 
 const FOR_EVER: &str = "::say \"begun\\n\"\n::silent";
-
-fn interrupt(running: &Running) {
-    let pid = running.child.id().expect("it runs");
-    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT).expect("it runs");
-}
 
 /// The newest turn.
 async fn newest(daemon: &Daemon) -> Value {
@@ -28,7 +21,7 @@ async fn ctrl_c_interrupts_the_turn_and_not_the_session() {
     let mut running = daemon.turnmux(&["call", "-r", "--session", "s", FOR_EVER]).spawn();
     assert_eq!(running.line().await.as_deref(), Some("begun"));
     let agent = daemon.agent("s").await;
-    interrupt(&running);
+    running.interrupt();
     let ran = running.ended().await;
     assert_eq!((ran.code, &*ran.stdout), (Some(130), ""), "{ran:?}");
     assert!(ran.stderr.ends_with("turnmux: interrupted\n"), "{ran:?}");
@@ -46,10 +39,10 @@ async fn ctrl_c_twice_leaves_at_once() {
     let mut running = daemon.turnmux(&["call", "-r", "--session", "s", &format!("::deaf\n{FOR_EVER}")]).spawn();
     assert_eq!(running.line().await.as_deref(), Some("begun"));
     let mut stderr = BufReader::new(running.child.stderr.take().expect("a pipe")).lines();
-    interrupt(&running);
+    running.interrupt();
     let said = within("a word about it", stderr.next_line()).await.unwrap().unwrap();
     assert!(said.contains("Ctrl-C once more"), "{said}");
-    interrupt(&running);
+    running.interrupt();
     // Without it the call would wait for the turn for a quarter of a minute.
     let ran = within_at_most(Duration::from_secs(10), "the end of the call", running.ended()).await;
     assert_eq!(ran.code, Some(130));
