@@ -105,9 +105,10 @@ async fn what_is_typed_while_a_turn_runs_is_not_lost(claude: Claude) {
 }
 
 async fn turns_of_clients_wait_for_a_typed_one(claude: Claude) {
-    let (daemon, console, mut watch) = at_the_terminal(claude).await;
-    // A pasted prompt has several lines.
+    let (daemon, mut console, mut watch) = at_the_terminal(claude).await;
+    // A pasted prompt has several lines. An Enter that comes right behind it may count as one of them.
     console.types("\u{1b}[200~::say \"mine\\n\"\n::hold a\n::say over\u{1b}[201~").await;
+    console.sees("::say over").await;
     console.types("\r").await;
     watch.until("text_delta").await;
     let client = daemon.client.session(KEY);
@@ -122,6 +123,7 @@ async fn turns_of_clients_wait_for_a_typed_one(claude: Claude) {
 
     // It is stopped like any other.
     console.types("\u{1b}[200~::say \"mine\\n\"\n::hold b\u{1b}[201~").await;
+    console.sees("::hold b").await;
     console.types("\r").await;
     watch.until("text_delta").await;
     let stopped = daemon.client.post(&format!("/v1/sessions/{KEY}/interrupt"), &json!({})).await;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::Value;
 
-use super::{Client, Stream};
+use super::{Client, Stream, within};
 
 /// An open stream of events.
 pub(crate) struct Watch {
@@ -25,6 +25,11 @@ impl Client {
 impl Watch {
     /// The next event's data; its number and name must stand in front of it. None at the end.
     pub(crate) async fn next(&mut self) -> Option<Value> {
+        // Heartbeats may go on and on.
+        within("an event", self.event()).await
+    }
+
+    async fn event(&mut self) -> Option<Value> {
         loop {
             let block = String::from_utf8(self.stream.block().await?).expect("UTF-8");
             if block.starts_with(':') {
