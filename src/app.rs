@@ -2,7 +2,6 @@
 //! The only file that names which driver, store and dispatch there are.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -85,7 +84,7 @@ pub struct App {
     local: Arc<Local>,
     store: Store,
     supervisor: Supervisor,
-    guard: Option<Guard>,
+    guard: Guard,
     shutdown_grace: Duration,
     stop: StopLadder,
     stops: Stops,
@@ -114,7 +113,7 @@ impl App {
         let records_dir = config.state.as_ref().map(|state| state.join("processes"));
         let supervisor = Supervisor::start(SupervisorConfig {
             adopt_orphans: true,
-            records_dir: records_dir.clone(),
+            records_dir,
             abandoned: stop,
             ..SupervisorConfig::default()
         })?;
@@ -122,8 +121,7 @@ impl App {
         if swept.processes_ended > 0 {
             tracing::warn!(processes = swept.processes_ended, "ended what a killed turnmux had left behind");
         }
-        let guard =
-            records_dir.map(|records| Guard::start([OsStr::new(cli::GUARD), records.as_os_str()])).transpose()?;
+        let guard = Guard::start(cli::GUARD, &supervisor.ward())?;
 
         let (hub, listener) = Hub::bind(CHANNEL, HubConfig::default()).await?;
         let plugins = config.state.as_ref().map_or_else(unguessable, |state| state.join("channel"));

@@ -45,7 +45,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Serve(overrides) => serve(overrides)?,
         Verb::Channel => sidecar::run(release_clean_pages)?,
-        Verb::Guard(records) => drop(stand_guard(&records)?),
+        Verb::Guard(ward) => drop(stand_guard(&ward)?),
         Verb::Call(args) => match call::run(&args, serve_inside) {
             Err(error) if error.is_known() => return Ok(error.exit_code().into()),
             outcome => outcome?,

@@ -35,6 +35,7 @@ pub use failure::Failure;
 pub use verbs::Ask;
 
 use crate::config::Overrides;
+use crate::process::{ProcessName, Ward};
 use crate::protocol::Permission;
 
 /// The verb of the daemon's guard, for whoever starts one.
@@ -60,8 +61,8 @@ pub enum Verb {
     Man(pages::Man),
     /// Carry messages between an agent and the daemon.
     Channel,
-    /// Wait for a daemon's end, then end what it left behind; these are its records.
-    Guard(PathBuf),
+    /// Wait for a daemon's end, then end what it left behind.
+    Guard(Ward),
     /// Ask an agent, and print its answer.
     Call(Box<CallArgs>),
     /// Ask a daemon.
@@ -85,7 +86,9 @@ pub fn parse() -> Result<Verb, ExitCode> {
         Ok(Args { command: Command::Completions(completions) }) => Ok(Verb::Completions(completions)),
         Ok(Args { command: Command::Man(man) }) => Ok(Verb::Man(man)),
         Ok(Args { command: Command::Channel }) => Ok(Verb::Channel),
-        Ok(Args { command: Command::Guard { records } }) => Ok(Verb::Guard(records)),
+        Ok(Args { command: Command::Guard { pid, start, instance, records } }) => {
+            Ok(Verb::Guard(Ward { daemon: ProcessName { pid, start }, instance, records }))
+        }
         Ok(Args { command: Command::Call(call) }) => Ok(Verb::Call(Box::new(call))),
         Ok(Args { command: Command::Ask(ask) }) => Ok(Verb::Ask(Box::new(ask))),
         Err(message) => {
@@ -130,7 +133,14 @@ enum Command {
     /// Started by `serve`: ends what a killed daemon leaves behind.
     #[command(hide = true, name = GUARD)]
     Guard {
-        records: PathBuf,
+        #[arg(long)]
+        pid: i32,
+        #[arg(long)]
+        start: Option<u64>,
+        #[arg(long)]
+        instance: String,
+        #[arg(long)]
+        records: Option<PathBuf>,
     },
     #[command(flatten)]
     Ask(Ask),

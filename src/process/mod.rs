@@ -17,8 +17,8 @@
 //! * **An exit ends the whole tree.** However a child ends, what it started is found (by its group, by the process
 //!   tree, by the [`MARKER`] in the environment) and ended: SIGTERM first, SIGKILL soon after.
 //! * **A dropped [`Child`] is ended in the background**, and [`Supervisor::shutdown`] returns when nothing is left.
-//! * **A killed daemon leaves records**, and its [`Guard`], or else [`Supervisor::sweep`] of the next one, ends what
-//!   they name.
+//! * **A killed daemon leaves a [`Guard`]**, which ends what has the daemon's mark, and records, by which
+//!   [`Supervisor::sweep`] of the next one does so where the guard was killed, too.
 //!
 //! * **A terminal changes none of this**: a child that has one leads a session, which is a group of its own too.
 //!
@@ -85,7 +85,7 @@ pub use detached::start_detached;
 pub use error::{ProcessError, SpawnError};
 pub use fifo::Fifo;
 pub use find::{FindError, find_program, is_writable};
-pub use guard::{Guard, stand as stand_guard};
+pub use guard::{Guard, Ward, stand as stand_guard};
 pub use ladder::{StopLadder, StopReport, StopRung};
 pub use lines::{LINE_BYTES_MAX, Line, LineError, LineReader};
 pub use oneshot::{Finished, RunError, run};

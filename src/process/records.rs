@@ -67,14 +67,8 @@ impl Records {
             move |source| ProcessError::Records { path, source }
         };
         create_private(root).map_err(failed(root))?;
-        let metadata = fs::metadata(root).map_err(failed(root))?;
-        // Who can write here decides which of our processes get killed.
-        if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
-            return Err(ProcessError::RecordsNotPrivate { path: root.to_owned() });
-        }
-        let pid = getpid().as_raw();
-        let me = os::process(pid).map_or(Identity { pid, start: 0 }, |process| process.id);
-        let own = root.join(file_name(me));
+        check_private(root)?;
+        let own = root.join(file_name(own_identity()));
         create_private(&own).map_err(failed(&own))?;
         let boot_id = os::boot_id();
         let daemon = DaemonRecord { instance: instance.to_owned(), boot_id: boot_id.clone() };
@@ -99,31 +93,47 @@ impl Records {
         let _ = fs::remove_dir_all(&self.own);
     }
 
-    /// This boot of the machine.
-    pub(super) fn boot_id(&self) -> &str {
-        &self.boot_id
+    /// Where all daemons have theirs.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
+}
 
-    /// The records of daemons that do not live any more.
-    pub(super) fn of_the_dead(&self) -> Result<Vec<Found>, ProcessError> {
-        let entries =
-            fs::read_dir(&self.root).map_err(|source| ProcessError::Records { path: self.root.clone(), source })?;
-        let directories = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| *path != self.own);
-        Ok(directories.filter_map(|directory| self.if_dead(directory)).collect())
-    }
+/// The records below `root` of daemons that do not live any more.
+pub(super) fn of_the_dead(root: &Path) -> Result<Vec<Found>, ProcessError> {
+    check_private(root)?;
+    let (me, boot_id) = (own_identity(), os::boot_id());
+    let entries = fs::read_dir(root).map_err(|source| ProcessError::Records { path: root.to_owned(), source })?;
+    let directories = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let others = directories.filter(|directory| parse_name(directory).is_some_and(|id| id != me));
+    Ok(others.filter_map(|directory| if_dead(directory, &boot_id)).collect())
+}
 
-    fn if_dead(&self, directory: PathBuf) -> Option<Found> {
-        let id = parse_name(&directory)?;
-        let daemon: Option<DaemonRecord> = read(&directory.join(DAEMON_FILE));
-        let is_this_boot = daemon.as_ref().is_none_or(|daemon| daemon.boot_id == self.boot_id);
-        let lives = os::process(id.pid).is_some_and(|process| process.id == id && !process.is_zombie);
-        if is_this_boot && lives {
-            return None;
-        }
-        let files = fs::read_dir(&directory).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-        let children = files.filter_map(|file| Some((parse_name(&file)?, read(&file)?))).collect();
-        Some(Found { directory, daemon, children })
+fn if_dead(directory: PathBuf, boot_id: &str) -> Option<Found> {
+    let id = parse_name(&directory)?;
+    let daemon: Option<DaemonRecord> = read(&directory.join(DAEMON_FILE));
+    let is_this_boot = daemon.as_ref().is_none_or(|daemon| daemon.boot_id == boot_id);
+    let lives = os::process(id.pid).is_some_and(|process| process.id == id && !process.is_zombie);
+    if is_this_boot && lives {
+        return None;
     }
+    let files = fs::read_dir(&directory).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let children = files.filter_map(|file| Some((parse_name(&file)?, read(&file)?))).collect();
+    Some(Found { directory, daemon, children })
+}
+
+/// Who can write there decides which of our processes get killed.
+fn check_private(root: &Path) -> Result<(), ProcessError> {
+    let metadata = fs::metadata(root).map_err(|source| ProcessError::Records { path: root.to_owned(), source })?;
+    if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err(ProcessError::RecordsNotPrivate { path: root.to_owned() });
+    }
+    Ok(())
+}
+
+fn own_identity() -> Identity {
+    let pid = getpid().as_raw();
+    os::process(pid).map_or(Identity { pid, start: 0 }, |process| process.id)
 }
 
 fn create_private(path: &Path) -> io::Result<()> {

@@ -18,8 +18,10 @@ use uuid::Uuid;
 use super::child::Child;
 use super::descendants;
 use super::error::{ProcessError, SpawnError};
+use super::guard::Ward;
 use super::ladder::{self, StopLadder};
 use super::os;
+use super::other::ProcessName;
 use super::records::Records;
 use super::spawner::{self, Request, SpawnRequest};
 use super::sweep::{self, SweepReport};
@@ -116,7 +118,7 @@ impl Supervisor {
     /// daemons are not touched. Takes a few seconds at most for each dead daemon. Without records it does nothing.
     pub async fn sweep(&self) -> Result<SweepReport, ProcessError> {
         match &self.core.records {
-            Some(records) => sweep::run(records, self.core.config.survivors_term).await,
+            Some(records) => sweep::run(records.root(), self.core.config.survivors_term).await,
             None => Ok(SweepReport::default()),
         }
     }
@@ -157,6 +159,12 @@ impl Supervisor {
     /// How many adopted orphans have been reaped so far.
     pub fn adopted_count(&self) -> u64 {
         *self.core.table.adopted().borrow()
+    }
+
+    /// What the guard of this process has to know.
+    pub fn ward(&self) -> Ward {
+        let records = self.core.config.records_dir.clone();
+        Ward { daemon: ProcessName::own(), instance: self.core.instance.clone(), records }
     }
 
     pub(super) fn core(&self) -> &Arc<Core> {

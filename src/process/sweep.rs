@@ -1,14 +1,15 @@
 //! Ending what daemons that were killed have left running.
 
 use std::fs;
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::descendants::{self, Identity, Mark};
 use super::error::ProcessError;
-use super::records::{Found, Records};
+use super::os;
+use super::records::{self, Found};
 
 /// What a sweep found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,14 +22,15 @@ pub struct SweepReport {
     pub left: Vec<i32>,
 }
 
-/// Sweeps all dead daemons at the same time.
-pub(super) async fn run(records: &Arc<Records>, patience: Duration) -> Result<SweepReport, ProcessError> {
-    let reader = Arc::clone(records);
-    let of_the_dead = tokio::task::spawn_blocking(move || reader.of_the_dead()).await;
+/// Sweeps all dead daemons that have records below `root`, at the same time.
+pub(super) async fn run(root: &Path, patience: Duration) -> Result<SweepReport, ProcessError> {
+    let root = root.to_owned();
+    let of_the_dead = tokio::task::spawn_blocking(move || records::of_the_dead(&root)).await;
     // The task fails only if the runtime ends, and then nobody sees what is returned here.
     let found = of_the_dead.unwrap_or_else(|_| Ok(Vec::new()))?;
     let mut report = SweepReport { dead_daemons: found.len(), ..SweepReport::default() };
-    let swept = found.into_iter().map(|found| sweep_one(found, records.boot_id(), patience));
+    let boot_id = os::boot_id();
+    let swept = found.into_iter().map(|found| sweep_one(found, &boot_id, patience));
     for ended in join_all(swept).await {
         report.processes_ended += ended.count;
         report.left.extend(ended.left);

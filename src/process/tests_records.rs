@@ -1,10 +1,11 @@
-//! What a killed daemon leaves to the next one.
+//! What a killed daemon leaves to the next one, and to its guard.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::descendants::Identity;
+use super::guard::bury;
 use super::tests::*;
 use super::*;
 
@@ -136,4 +137,32 @@ async fn records_are_private_or_refused() {
     fs::set_permissions(&records, fs::Permissions::from_mode(0o777)).expect("opened");
     let config = SupervisorConfig { records_dir: Some(records), ..SupervisorConfig::default() };
     assert!(matches!(Supervisor::start(config), Err(ProcessError::RecordsNotPrivate { .. })));
+}
+
+#[tokio::test]
+async fn a_guard_waits_for_the_daemon_itself_and_needs_no_records() {
+    let (owner, root) = (supervisor(), tempfile::tempdir().expect("a folder"));
+    let daemon = spawn(&owner, "exec sleep 1000").await;
+    let instance = instance();
+    let agent = format!("{MARKER}={instance}-0 setsid sh -c 'echo $$; exec sleep 1000' & exec cat");
+    let mut starter = spawn(&owner, &agent).await;
+    let agent: i32 = line(&mut lines_of(&mut starter)).await.parse().expect("a pid");
+    let lives = || os::process(agent).is_some_and(|process| !process.is_zombie);
+    let (pid, start) = (daemon.pid(), Some(identity(&daemon).start));
+    let records = Some(root.path().join("records"));
+    let ward = Ward { daemon: ProcessName { pid, start }, instance, records };
+
+    // Sent home by a daemon that lives on.
+    tokio::time::pause();
+    assert_eq!(bury(&ward).await, SweepReport::default());
+    assert!(lives());
+
+    // The pipe has ended, and the daemon not yet.
+    tokio::time::resume();
+    let mut guard = std::pin::pin!(bury(&ward));
+    assert!(futures_util::poll!(&mut guard).is_pending());
+    daemon.signal(ChildSignal::Kill);
+    let report = within("the guard", guard).await;
+    assert_eq!(report, SweepReport { dead_daemons: 0, processes_ended: 1, left: Vec::new() });
+    assert!(!lives());
 }

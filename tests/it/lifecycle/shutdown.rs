@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::harness::{Daemon, gone};
+use crate::harness::{Daemon, all_gone, gone};
 
 #[tokio::test]
 async fn running_turns_finish_waiting_ones_are_told_and_new_ones_refused() {
@@ -147,4 +147,18 @@ async fn a_thread_outlives_a_daemon_that_is_killed() {
     let next = Daemon::stand_in().scratch(daemon.share_scratch()).start().await;
     let session = next.client.session("a::b").with("x-turnmux-thread", first.header("x-turnmux-thread").unwrap());
     assert_eq!(session.ask("two").await.text(), "You said: two [turn 2]");
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_killed_without_its_folder_leaves_no_process() {
+    let mut daemon = Daemon::stand_in().env("STAND_IN_FAULT", "ignore-eof,ignore-term").start().await;
+    daemon.client.session("a::b").ask("one").await;
+    let agent = daemon.agent("a::b").await;
+    let state = daemon.scratch().join("home/.local/state/turnmux");
+    std::fs::remove_dir_all(&state).unwrap();
+    daemon.signal(Signal::SIGKILL);
+    daemon.ended().await;
+    all_gone(daemon.scratch()).await;
+    gone(agent).await;
+    assert!(!state.exists(), "and makes no folder");
 }

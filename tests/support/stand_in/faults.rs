@@ -63,7 +63,7 @@ pub(super) fn kill() -> io::Result<()> {
     Ok(())
 }
 
-/// Makes SIGTERM do nothing, in the threads that are started after it too.
+/// Makes SIGTERM, SIGINT and SIGHUP do nothing, in the threads that are started after it too.
 pub(super) fn ignore_term() -> io::Result<()> {
     Ok(term().thread_block()?)
 }
@@ -103,7 +103,7 @@ pub(super) fn sleeper() -> ExitCode {
 
 fn term() -> SigSet {
     let mut signals = SigSet::empty();
-    signals.add(Signal::SIGTERM);
+    signals.extend([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
     signals
 }
 

@@ -34,7 +34,7 @@
 //! | `noise-at-start` | the lines of `::noise` come before anything else |
 //! | `flood-stderr` | 1 MiB on stderr at the start |
 //! | `ignore-eof` | lives on when stdin ends, for ten minutes |
-//! | `ignore-term` | SIGTERM does nothing |
+//! | `ignore-term` | SIGTERM does nothing, nor SIGINT, which tells of the daemon's death, nor SIGHUP |
 //! | `ignore-interrupt` | interrupts are neither answered nor obeyed |
 //! | `ignore-clear` | `/clear` is a text like any other |
 //!
