@@ -145,19 +145,20 @@ pub(super) fn isolation(headers: &HeaderMap) -> Result<Isolation, ApiError> {
 /// What is particular to the request as a call; none when it is no call.
 pub(super) fn call(headers: &HeaderMap, isolation: Isolation) -> Result<Option<Call>, ApiError> {
     const KEEP: &str = "x-turnmux-keep";
-    const MODEL: &str = "x-turnmux-model";
-    let (keep, model) = (flag(headers, KEEP)?, header(headers, MODEL)?);
+    let keep = flag(headers, KEEP)?;
     if isolation == Isolation::Call {
-        return Ok(Some(Call { model: model.map(str::to_owned), keep: keep.unwrap_or(false) }));
+        return Ok(Some(Call { keep: keep.unwrap_or(false) }));
     }
-    match [(KEEP, keep.is_some()), (MODEL, model.is_some())].into_iter().find(|(_, is_there)| *is_there) {
-        None => Ok(None),
-        Some((what, _)) => {
-            let message =
-                format!("`{what}` says something about a call, which this is not: `{ISOLATION}: call` is missing");
-            Err(ApiError::field(what, "invalid_isolation", message))
-        }
+    if keep.is_none() {
+        return Ok(None);
     }
+    let message = format!("`{KEEP}` says something about a call, which this is not: `{ISOLATION}: call` is missing");
+    Err(ApiError::field(KEEP, "invalid_isolation", message))
+}
+
+/// The agent's name for the language model that the request wants.
+pub(super) fn model(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    Ok(header(headers, "x-turnmux-model")?.map(str::to_owned))
 }
 
 /// Where OpenClaw's agent works, by its plugin or by the request's text, where that may be used: neither is a wish of

@@ -32,6 +32,9 @@ pub struct TurnRequest {
     pub idempotency: Option<Idempotency>,
     /// True when the turn is to find a clean context: the session begins a new thread with it.
     pub renew: bool,
+    /// The agent's name for the language model: the session's from this turn on, or the call's own. None changes nothing.
+    #[serde(default)]
+    pub model: Option<String>,
     /// Set when the turn is a call: what it says is nobody else's, and its session serves whoever calls next.
     #[serde(default)]
     pub call: Option<Call>,
@@ -64,6 +67,7 @@ impl TurnRequest {
             lingers: false,
             idempotency: None,
             renew: false,
+            model: None,
             call: None,
             boundary: None,
             keeps_thread: false,
@@ -77,8 +81,6 @@ impl TurnRequest {
 /// What is particular to a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// The agent's name for the language model; none is the backend's.
-    pub model: Option<String>,
     /// The context stays as the call leaves it, for the next one. It is cleared behind the answer otherwise.
     pub keep: bool,
 }

@@ -71,7 +71,7 @@ impl Kind {
         Self {
             backend: job.spec.id.clone(),
             directory: job.directory.clone(),
-            model: job.request.call.as_ref().and_then(|call| call.model.clone()),
+            model: job.request.model.clone(),
             instructions: job.request.instructions.clone(),
         }
     }

@@ -57,6 +57,7 @@ pub(super) async fn submit(on: On<'_>, headers: &HeaderMap, bytes: &[u8]) -> Res
         thread: identity::thread(headers)?,
         unnamed: identity.unnamed,
         renew: isolation == Isolation::Clean,
+        model: identity::model(headers)?,
         tags: tags::read(request.tags.as_deref(), "tags")?,
         ..TurnRequest::new(backend, input)
     };

@@ -62,6 +62,7 @@ pub(in crate::api) async fn chat(
         history: conversation.history,
         unnamed: identity.unnamed,
         renew: isolation == Isolation::Clean,
+        model: identity::model(headers)?,
         call: identity::call(headers, isolation)?,
         boundary: identity.boundary,
         keeps_thread: reading.compacted,

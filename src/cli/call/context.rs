@@ -84,9 +84,9 @@ pub(super) fn headers(args: &CallArgs, place: &Place) -> Result<HeaderMap, CallE
         if args.no_clear {
             add("x-turnmux-keep", b"true", "")?;
         }
-        if let Some(model) = &args.model {
-            add("x-turnmux-model", model.as_bytes(), "--model")?;
-        }
+    }
+    if let Some(model) = &args.model {
+        add("x-turnmux-model", model.as_bytes(), "--model")?;
     }
     if let Some(path) = place.path() {
         add("x-turnmux-workspace", path.as_os_str().as_encoded_bytes(), "--directory")?;

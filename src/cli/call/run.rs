@@ -4,7 +4,6 @@ use std::io;
 use std::time::Duration;
 
 use hyper::HeaderMap;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -16,7 +15,7 @@ use super::progress::Progress;
 use super::schema::Schema;
 use super::turn::{Print, Shown, Stops, stdout_error, turn};
 use super::{CallArgs, CallError, Serve, background, prompt};
-use crate::cli::client::{Client, ClientError, Place, Source, session_path};
+use crate::cli::client::{Client, ClientError, Place, Source};
 use crate::config::{Config, Environment};
 
 /// How often an answer is asked for that fits the schema.
@@ -89,9 +88,6 @@ impl Call<'_> {
         if let Some(schema) = &self.schema {
             prompt = format!("{prompt}\n\n{}", schema.demand());
         }
-        if let (Some(session), Some(model)) = (&self.args.session, &self.args.model) {
-            stops.or(configure(client, session, model)).await?;
-        }
         let mut fault = String::new();
         for _ in 0..ATTEMPTS_MAX {
             let shown = Shown { print, output: &mut output, progress, stops };
@@ -163,16 +159,6 @@ async fn connect(place: &Place, config: &Config, progress: &mut Progress) -> Res
             background::start(place, config, progress).await
         }
         found => Ok(found?),
-    }
-}
-
-/// Has a session use this model from now on.
-async fn configure(client: &Client, session: &str, model: &str) -> Result<(), CallError> {
-    let configured = client.post(&session_path(session, "configure"), &json!({"model": model})).await;
-    match configured {
-        Ok(IgnoredAny) => Ok(()),
-        Err(ClientError::Api { status: 404, .. }) => Err(CallError::NewSession),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -197,7 +197,9 @@ impl Machine {
 
     /// Makes a submitted turn a steer of the one that runs, if it may be one and can. Gives it back otherwise.
     pub(super) fn steer_instead(&mut self, job: Box<Job>) -> Result<(), Box<Job>> {
-        if !job.steers || job.request.renew || !self.queue.is_empty() || self.may_steer().is_err() {
+        // One that wants a clean context, or another model, is a turn of its own.
+        let joins = job.steers && !job.request.renew && job.request.model.is_none();
+        if !joins || !self.queue.is_empty() || self.may_steer().is_err() {
             return Err(job);
         }
         self.steer(job.request.input.clone(), By::Turn(job));

@@ -108,6 +108,10 @@ impl Machine {
         }
         let (story, loss) = self.story(job);
         let Some(job) = self.queue.pop_front() else { return };
+        if let (Some(model), None) = (&job.request.model, &job.request.call) {
+            self.record.overrides.model = Some(model.clone());
+            self.out.push(Effect::Save);
+        }
         let (turn, reader_gone, lingers) = (job.turn, job.reader_gone, job.request.lingers);
         let clears = job.request.call.as_ref().is_some_and(|call| !call.keep);
         let mut input = TurnInput { preface: Vec::from_iter(story), text: job.request.input };
@@ -159,11 +163,10 @@ impl Machine {
             permission: job.spec.permission,
             mcp: job.request.mcp.clone(),
         };
-        match &job.request.call {
-            // What others chose for the session is not the caller's.
-            Some(call) => Overrides { model: call.model.clone(), permission: None }.over(&job.spec, options),
-            None => self.record.overrides.over(&job.spec, options),
-        }
+        // What others chose for the session is not a caller's.
+        let chosen = if job.request.call.is_some() { Overrides::default() } else { self.record.overrides.clone() };
+        let model = job.request.model.clone().or(chosen.model);
+        Overrides { model, ..chosen }.over(&job.spec, options)
     }
 }
 

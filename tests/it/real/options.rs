@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{KEY, request_for, requests};
-use crate::harness::{Claude, Daemon};
+use crate::harness::{Claude, Client, Daemon};
 
 on_all!(
     the_model_is_switched,
+    a_request_names_its_model,
     a_model_that_is_refused_is_an_error,
     instructions_reach_the_system_prompt_and_changes_are_told_once,
     a_history_is_given_once,
@@ -36,6 +37,24 @@ async fn the_model_is_switched(claude: Claude) {
     // A switch in a terminal would be typed, and claude would keep it as its user's default: there it is a restart.
     assert_eq!(daemon.agent(KEY).await == pid, !claude.in_terminal());
     assert_eq!(daemon.session(KEY).await.unwrap()["backend"], "claude-code");
+}
+
+async fn a_request_names_its_model(claude: Claude) {
+    let daemon = Daemon::claude(claude).start().await;
+    let asked = async |client: Client, text: &str| {
+        assert!(client.ask(text).await.text().starts_with(&format!("You said: {text}")));
+        request_for(&daemon.model, text).await.body["model"].as_str().expect("a name").to_owned()
+    };
+    let naming = |client: &Client, model: &str| client.with("x-turnmux-model", model);
+    let session = daemon.client.session(KEY);
+    assert!(asked(naming(&session, "opus"), "the first").await.contains("opus"));
+    assert!(asked(session.clone(), "the second").await.contains("opus"), "it stays with the session");
+    assert!(asked(naming(&session, "haiku"), "the third").await.contains("haiku"));
+
+    let call = daemon.client.with("x-turnmux-isolation", "call");
+    let own = asked(call.clone(), "the fourth").await;
+    assert!(asked(naming(&call, "haiku"), "the fifth").await.contains("haiku"));
+    assert_eq!(asked(call, "the sixth").await, own, "it goes with the call");
 }
 
 async fn a_model_that_is_refused_is_an_error(claude: Claude) {

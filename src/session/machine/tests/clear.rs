@@ -18,13 +18,13 @@ fn clean(name: &str) -> Job {
 
 fn call(name: &str) -> Job {
     let mut job = clean(name);
-    job.request.call = Some(Call { model: None, keep: false });
+    job.request.call = Some(Call { keep: false });
     job
 }
 
 fn keeping(name: &str) -> Job {
     let mut job = call(name);
-    job.request.call = Some(Call { model: None, keep: true });
+    job.request.call = Some(Call { keep: true });
     job
 }
 
@@ -154,7 +154,7 @@ fn an_agent_that_refuses_or_takes_too_long_is_ended() {
 #[test]
 fn a_process_that_cannot_be_cleared_is_ended() {
     let mut job = job("a");
-    job.request.call = Some(Call { model: None, keep: false });
+    job.request.call = Some(Call { keep: false });
     job.request.renew = true;
     let mut bench = Bench::new();
     bench.submit_job(job);

@@ -141,7 +141,7 @@ impl World {
             Op::Call { renew, keep, backend, instructions } => {
                 let mut job = self.job(7, false, backend, true, instructions);
                 job.request.renew = renew;
-                job.request.call = Some(Call { model: None, keep });
+                job.request.call = Some(Call { keep });
                 self.jobs.insert(job.turn, job.clone());
                 self.feed(Input::Submit(Box::new(job)));
             }

@@ -53,14 +53,19 @@ async fn a_session_keeps_its_context_and_its_directory() {
 }
 
 #[tokio::test]
-async fn a_session_is_told_its_model_once_it_is_there() {
+async fn a_session_keeps_the_model_that_a_call_names() {
     let daemon = stand_in().start().await;
     let call = calls(&daemon).args(&["--session", "s"]);
-    call.clone().args(&["-m", "opus"]).run().await.failed(5, &["--model"]);
-    call.run().await.ok();
-    call.clone().args(&["-m", "opus"]).run().await.ok();
-    let configured = daemon.client.post("/v1/sessions/s/configure", &serde_json::json!({"permission": null})).await;
-    assert_eq!(configured.json()["model"], "opus");
+    let model = async || {
+        daemon.client.post("/v1/sessions/s/configure", &serde_json::json!({"permission": null})).await.json()["model"]
+            .clone()
+    };
+    assert_eq!(call.clone().args(&["-m", "opus"]).run().await.ok(), kth(1));
+    assert_eq!(model().await, "opus", "of a new session, too");
+    assert_eq!(call.run().await.ok(), kth(2));
+    assert_eq!(model().await, "opus");
+    assert_eq!(call.clone().args(&["-m", "haiku"]).run().await.ok(), kth(3));
+    assert_eq!(model().await, "haiku");
 }
 
 #[tokio::test]
