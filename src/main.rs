@@ -21,23 +21,25 @@ fn main() -> ExitCode {
     match run(verb) {
         Ok(code) => code,
         Err(error) => {
-            cli::output::error(&error);
-            code_of(&error)
+            let (name, code) = codes_of(&error);
+            cli::output::error(name, &format!("{error:#}"));
+            code
         }
     }
 }
 
-/// 2, like wrong arguments, where the environment takes their place.
-fn code_of(error: &anyhow::Error) -> ExitCode {
+/// What programs know an error by, and the exit code.
+fn codes_of(error: &anyhow::Error) -> (&str, ExitCode) {
     if let Some(failure) = error.downcast_ref::<Failure>() {
-        return failure.exit_code();
+        return (failure.code(), failure.exit_code());
     }
     if let Some(error) = error.downcast_ref::<CallError>() {
-        return error.exit_code().into();
+        return (error.code(), error.exit_code().into());
     }
     match error.downcast_ref() {
-        Some(SidecarError::Place(_)) => ExitCode::from(2),
-        _ => ExitCode::FAILURE,
+        // Like wrong arguments: the environment takes their place.
+        Some(SidecarError::Place(_)) => ("usage", ExitCode::from(2)),
+        _ => ("failed", ExitCode::FAILURE),
     }
 }
 

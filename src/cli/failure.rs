@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::client::ClientError;
 use crate::config::ConfigError;
@@ -43,6 +44,14 @@ pub enum Failure {
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),
+    /// The daemon went away, and did not come back in time.
+    #[error("the daemon did not come back within {}: {why}", humantime::format_duration(*limit))]
+    Away {
+        /// How long it had.
+        limit: Duration,
+        /// What it was last.
+        why: ClientError,
+    },
     /// It did not come about.
     #[error("{0}")]
     Failed(String),
@@ -59,10 +68,22 @@ impl Failure {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// What programs know it by.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Client(error) | Self::Away { why: error, .. } => error.code(),
+            Self::Config(_) => "invalid_config",
+            Self::Usage(_) => "usage",
+            Self::NotFound(_) => "not_found",
+            Self::Io { .. } => "io",
+            Self::Failed(_) => "failed",
+        }
+    }
+
     /// The program's exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Client(error) => error.exit_code(),
+            Self::Client(error) | Self::Away { why: error, .. } => error.exit_code(),
             Self::Config(_) | Self::Usage(_) => 2,
             Self::NotFound(_) => 5,
             Self::Io { .. } | Self::Failed(_) => 1,

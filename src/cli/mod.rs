@@ -91,6 +91,11 @@ pub fn parse() -> Result<Verb, ExitCode> {
         }
         Ok(Args { command: Command::Call(call) }) => Ok(Verb::Call(Box::new(call))),
         Ok(Args { command: Command::Ask(ask) }) => Ok(Verb::Ask(Box::new(ask))),
+        Err(message) if message.exit_code() != 0 && output::wants_json() => {
+            let said = message.render().to_string();
+            output::error("usage", said.trim().trim_start_matches("error: "));
+            Err(Failure::Usage(said).exit_code())
+        }
         Err(message) => {
             // Where it goes, stdout for help and stderr for complaints, clap knows; if that is closed nobody listens.
             let _ = message.print();

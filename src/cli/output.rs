@@ -4,6 +4,7 @@ use std::io::{self, Write as _, stderr, stdout};
 use std::net::SocketAddr;
 
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::terminal::{plain, plain_json};
@@ -15,10 +16,21 @@ pub fn listening(address: SocketAddr) {
     let _ = stdout().flush();
 }
 
-/// Says why the program ends, with all causes.
-pub fn error(error: &anyhow::Error) {
+/// Says why the program ends: to people, or as JSON where that was asked for.
+pub fn error(code: &str, message: &str) {
     // Errors quote what agents and daemons said.
-    let _ = writeln!(stderr(), "turnmux: {}", plain(&format!("{error:#}")));
+    let _ = if wants_json() {
+        let error = json!({"error": {"code": code, "message": message}}).to_string();
+        writeln!(stderr(), "{}", plain_json(&error))
+    } else {
+        writeln!(stderr(), "turnmux: {}", plain(message))
+    };
+}
+
+/// Whether programs read what is printed. Looked up among the arguments themselves, for those may be what is wrong.
+pub(super) fn wants_json() -> bool {
+    let mut flags = std::env::args_os().take_while(|arg| arg != "--");
+    flags.any(|arg| arg == "--json" || arg == "--json-stream")
 }
 
 /// Something beside the result, on stderr; text of others in it has to be made [`plain`].

@@ -1,16 +1,27 @@
 //! `turnmux tail`: what happens in a session, while it happens.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::time::{Instant, sleep};
 
 use super::Failure;
-use super::client::{Event, session_path};
+use super::client::{ClientError, Event, Events, Place, session_path};
 use super::common::Common;
 use super::output;
 use super::render::Renderer;
-use super::terminal::{Paint, Style};
+use super::terminal::{Paint, Style, plain};
+
+/// How long to wait before the first try to come back; it doubles with each …
+const AGAIN_FIRST: Duration = Duration::from_millis(100);
+
+/// … up to this. A connection that held so long was one; a shorter one without any event was another try.
+const AGAIN_MAX: Duration = Duration::from_secs(5);
 
 /// Follow what happens in a session until Ctrl-C, or in a turn until its end. While somebody follows, questions wait
+///
+/// When the daemon goes away it goes on where it was as soon as the daemon is back.
 #[derive(Debug, clap::Args)]
 pub struct Tail {
     /// The session, such as `ops::42`, or the turn, such as `turn_…`
@@ -21,6 +32,9 @@ pub struct Tail {
     /// Show the lines of the agent's own protocol, too
     #[arg(long)]
     raw: bool,
+    /// How long to wait for a daemon that went away, such as `90s` or `10m`
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
+    reconnect: Duration,
     #[command(flatten)]
     common: Common,
 }
@@ -34,33 +48,91 @@ struct Line<'a> {
     data: &'a RawValue,
 }
 
+/// A daemon that went away.
+struct Away {
+    gives_up: Instant,
+    /// Until the next try.
+    wait: Duration,
+    why: ClientError,
+}
+
 impl Tail {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let client = self.common.connect().await?;
-        let mut events = client.events(&self.path()).await?;
+        let place = self.common.place()?;
+        let mut after = self.after;
+        let mut events = self.open(&place, after).await?;
+        let (mut since, mut away) = (Instant::now(), None);
         let paint = Paint::of_stdout();
         let mut renderer = Renderer::new(paint);
-        while let Some(event) = events.next().await? {
-            if self.common.json {
-                output::json(&line(&event)?).map_err(Failure::output)?;
-            } else if event.name == "over" {
-                break;
-            } else {
-                let mut shown = renderer.event(&event);
-                if event.name == "permission_asked" {
-                    shown.push_str(&self.how_to_answer(&event, paint));
+        loop {
+            let why = match events.next().await {
+                Ok(Some(event)) => {
+                    away = None;
+                    self.show(&event, &mut renderer, paint)?;
+                    if event.name == "over" {
+                        return output::text(&renderer.end()).map_err(Failure::output);
+                    }
+                    continue;
                 }
-                output::text(&shown).map_err(Failure::output)?;
-            }
+                // As a daemon does that ends.
+                Ok(None) => {
+                    ClientError::Closed { address: place.address().to_owned(), reason: "its stream ended".to_owned() }
+                }
+                Err(error @ ClientError::Closed { .. }) => error,
+                Err(error) => return Err(error.into()),
+            };
+            after = events.last_id().or(after);
+            let still = away.take().filter(|_| since.elapsed() < AGAIN_MAX);
+            let still = still.unwrap_or_else(|| self.away(&place, why));
+            let (back, still) = self.come_back(&place, after, still).await?;
+            (events, away, since) = (back, Some(still), Instant::now());
         }
-        output::text(&renderer.end()).map_err(Failure::output)
     }
 
-    fn path(&self) -> String {
+    fn show(&self, event: &Event, renderer: &mut Renderer, paint: Paint) -> Result<(), Failure> {
+        let shown = if self.common.json {
+            return output::json(&line(event)?).map_err(Failure::output);
+        } else if event.name == "permission_asked" {
+            renderer.event(event) + &self.how_to_answer(event, paint)
+        } else if event.name == "over" {
+            return Ok(());
+        } else {
+            renderer.event(event)
+        };
+        output::text(&shown).map_err(Failure::output)
+    }
+
+    async fn open(&self, place: &Place, after: Option<u64>) -> Result<Events, ClientError> {
+        place.connect().await?.events(&self.path(after)).await
+    }
+
+    fn away(&self, place: &Place, why: ClientError) -> Away {
+        output::note(&format!("turnmux: the daemon at {} went away; waiting for it", plain(place.address())));
+        Away { gives_up: Instant::now() + self.reconnect, wait: AGAIN_FIRST, why }
+    }
+
+    /// Opens the stream anew, behind what was seen.
+    async fn come_back(&self, place: &Place, after: Option<u64>, mut away: Away) -> Result<(Events, Away), Failure> {
+        loop {
+            let rest = away.gives_up.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Err(Failure::Away { limit: self.reconnect, why: away.why });
+            }
+            sleep(away.wait.min(rest)).await;
+            away.wait = (away.wait * 2).min(AGAIN_MAX);
+            match self.open(place, after).await {
+                Ok(events) => return Ok((events, away)),
+                Err(error) if error.may_pass() => away.why = error,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn path(&self, after: Option<u64>) -> String {
         // A session's key has a `::` in it.
         let is_turn = self.of.starts_with("turn_") && !self.of.contains(':');
         let path = if is_turn { format!("/v1/turns/{}/events", self.of) } else { session_path(&self.of, "events") };
-        let after = self.after.map(|after| format!("&after={after}")).unwrap_or_default();
+        let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
         format!("{path}?raw={}{after}", self.raw)
     }
 

@@ -69,7 +69,16 @@ struct LogState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) last: u64,
-    pub(super) over: bool,
+    pub(super) over: Option<Over>,
+}
+
+/// Why nothing more happens in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// It was forgotten.
+    Forgotten,
+    /// The daemon ends; the next one goes on.
+    PutOff,
 }
 
 /// Why nobody can watch.
@@ -195,14 +204,14 @@ impl Journal {
             for view in std::mem::take(&mut log.lock().turns) {
                 self.inner.turns.remove(&view.id);
             }
-            log.progress.send_modify(|progress| progress.over = true);
+            log.progress.send_modify(|progress| progress.over = Some(Over::Forgotten));
         }
     }
 
-    /// Nothing more happens: all observers end.
+    /// Nothing more happens before the next start: all observers end.
     pub(super) fn end(&self) {
         for log in &self.inner.logs {
-            log.progress.send_modify(|progress| progress.over = true);
+            log.progress.send_modify(|progress| progress.over = Some(Over::PutOff));
         }
     }
 
@@ -313,7 +322,7 @@ impl Log {
         Self {
             key,
             state: Mutex::new(LogState { events: VecDeque::new(), turns: VecDeque::new() }),
-            progress: watch::Sender::new(Progress { last, over: false }),
+            progress: watch::Sender::new(Progress { last, over: None }),
             listeners: watch::Sender::new(0),
             slots: Slots::default(),
             raw: RawWanted::default(),

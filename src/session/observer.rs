@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::journal::{Log, Progress};
+use super::journal::{Log, Over, Progress};
 use crate::protocol::{EventKind, Logged, TurnId};
 use crate::store::EventStore;
 
@@ -36,6 +36,7 @@ pub struct Observer {
     /// When this is to look, once that is known.
     slot_at: Option<Instant>,
     over: bool,
+    is_put_off: bool,
     /// Wants the agent's own lines.
     raw: bool,
     listens: bool,
@@ -60,7 +61,19 @@ impl Observer {
         log.count_listener(true);
         let progress = log.progress();
         let grown_to = progress.borrow().last;
-        Self { log, store, turn, after, progress, grown_to, slot_at: None, over: false, raw: false, listens: true }
+        Self {
+            log,
+            store,
+            turn,
+            after,
+            progress,
+            grown_to,
+            slot_at: None,
+            over: false,
+            is_put_off: false,
+            raw: false,
+            listens: true,
+        }
     }
 
     /// Does not count as one who could answer a question.
@@ -78,6 +91,16 @@ impl Observer {
             self.log.raw.count(true);
         }
         self
+    }
+
+    /// The number of the last event that was looked at.
+    pub fn seen(&self) -> u64 {
+        self.after
+    }
+
+    /// Whether what it watches goes on when the daemon runs again, though nothing follows here.
+    pub fn is_put_off(&self) -> bool {
+        self.is_put_off
     }
 
     /// What comes next, as soon as there is something; none when nothing follows: the turn has ended, or the session was
@@ -120,8 +143,9 @@ impl Observer {
             if progress.last > self.after {
                 return Some(progress.last);
             }
-            if progress.over || self.progress.changed().await.is_err() {
+            if progress.over.is_some() || self.progress.changed().await.is_err() {
                 self.over = true;
+                self.is_put_off = progress.over == Some(Over::PutOff);
             }
         }
         None

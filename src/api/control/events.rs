@@ -1,4 +1,7 @@
 //! `GET /v1/sessions/{key}/events` and `GET /v1/turns/{id}/events`: what happens, as server-sent events.
+//!
+//! The stream says at once, by an `id` without an event, behind which number it begins; and at its end, by `over`, that nothing
+//! will follow. One that ends otherwise is to be asked for again, with the last number that it gave.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -133,8 +136,8 @@ impl Watching {
             return None;
         }
         let Some(rests_until) = self.rests_until.replace(Instant::now()) else {
-            // At once, so that the caller knows that it is heard.
-            return Some(Bytes::from_static(b": watching\n\n"));
+            // At once, so that the caller knows that it is heard, and where it begins, should it have to come back.
+            return Some(format!("id: {}\n: watching\n\n", self.observer.seen()).into());
         };
         sleep_until(rests_until).await;
         let seen = timeout(self.heartbeat, self.observer.next_in_turn()).await;
@@ -148,6 +151,8 @@ impl Watching {
             Ok(Some(Seen::Missed { from, to })) => {
                 format!("event: missed\ndata: {{\"type\":\"missed\",\"from\":{from},\"to\":{to}}}\n\n").into()
             }
+            // Without a word: the caller is to come back.
+            Ok(None) if self.observer.is_put_off() => return None,
             Ok(None) => {
                 self.over = true;
                 Bytes::from_static(b"event: over\ndata: {\"type\":\"over\"}\n\n")

@@ -53,11 +53,6 @@ pub enum CallError {
     /// The daemon of `--alone` does not start.
     #[error("a daemon for this call does not start: {0:#}")]
     Alone(anyhow::Error),
-    /// A session that is not there cannot be told which model to use.
-    #[error(
-        "a new session begins with its backend's model: leave out --model for its first turn, or choose another --agent"
-    )]
-    NewSession,
     /// The turn did not complete.
     #[error("{message} ({code})")]
     Failed {
@@ -103,11 +98,26 @@ impl CallError {
             Self::Prompt(_) | Self::Schema(_) | Self::Directory { .. } | Self::NoHeader { .. } | Self::Config(_) => 2,
             Self::Client(error) => error.exit_code(),
             Self::Start(_) | Self::Alone(_) => 3,
-            Self::NewSession => 5,
             Self::Failed { .. } | Self::NoFit { .. } | Self::NoChat(_) | Self::Stdout(_) | Self::System(_) => 1,
             Self::TimedOut(_) => TIMED_OUT,
             Self::Interrupted => INTERRUPTED,
             Self::Closed => CLOSED,
+        }
+    }
+
+    /// What programs know it by: the API's code where the daemon refused, or the turn failed.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Prompt(_) | Self::Schema(_) | Self::Directory { .. } | Self::NoHeader { .. } => "usage",
+            Self::Config(_) => "invalid_config",
+            Self::Client(error) => error.code(),
+            Self::Start(_) | Self::Alone(_) => "no_daemon",
+            Self::Failed { code, .. } => code,
+            Self::NoFit { .. } => "schema_not_met",
+            Self::NoChat(_) => "unreadable_answer",
+            Self::TimedOut(_) => "timed_out",
+            Self::Interrupted => "interrupted",
+            Self::Closed | Self::Stdout(_) | Self::System(_) => "io",
         }
     }
 

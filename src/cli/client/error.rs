@@ -148,6 +148,34 @@ impl fmt::Display for UrlProblem {
 }
 
 impl ClientError {
+    /// What programs know it by: the API's code where the daemon refused.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Url { .. } | Self::WhichKey { .. } | Self::NoSuchKey { .. } => "usage",
+            Self::Config(_) => "invalid_config",
+            Self::NoDaemon { .. } => "no_daemon",
+            Self::NotTurnmux { .. } => "not_turnmux",
+            Self::OtherVersion { .. } => "other_version",
+            Self::WrongKey { .. } => "invalid_api_key",
+            Self::Api { code, .. } => code,
+            Self::Closed { .. } => "connection_closed",
+            Self::Slow { .. } => "no_answer",
+            Self::Unreadable { .. } => "unreadable_answer",
+        }
+    }
+
+    /// Whether it may be otherwise in a moment, as when a daemon is being started anew.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::NoDaemon { .. }
+                | Self::NotTurnmux { .. }
+                | Self::Closed { .. }
+                | Self::Slow { .. }
+                | Self::Api { status: 503, .. }
+        )
+    }
+
     /// The program's exit code for it: 1 failed, 2 usage, 3 no daemon, 4 refused, 5 not found, 6 not now.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -46,6 +46,11 @@ impl Events {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// The last number that the stream gave, with an event or by itself: what follows it was not seen.
+    pub fn last_id(&self) -> Option<u64> {
+        self.parser.last_id
+    }
+
     /// The next event; none at the stream's proper end. Heartbeats are passed over. May be dropped while it waits and called
     /// again: nothing is lost.
     ///
@@ -84,6 +89,7 @@ struct Parser {
     /// Up to where no line's end was found.
     searched: usize,
     event: Event,
+    last_id: Option<u64>,
     /// The event has data, though that may be empty.
     has_data: bool,
 }
@@ -109,6 +115,7 @@ impl Parser {
             self.searched = self.begin;
             if is_end {
                 let event = std::mem::take(&mut self.event);
+                self.last_id = event.id.or(self.last_id);
                 // Heartbeats are comments: they end in an empty line, and say nothing.
                 if std::mem::take(&mut self.has_data) {
                     return Ok(Some(event));
@@ -175,6 +182,16 @@ mod tests {
         }
         let bytes: Vec<&[u8]> = text.chunks(1).collect();
         assert_eq!(read(&bytes), expected);
+    }
+
+    #[test]
+    fn a_number_may_come_without_an_event() {
+        let mut parser = Parser::default();
+        parser.take(&Bytes::from_static(b"id: 7\n: watching\n\n: quiet\n\n"));
+        assert_eq!((parser.next(), parser.last_id), (Ok(None), Some(7)));
+        parser.take(&Bytes::from_static(b"id: 8\ndata: x\n\ndata: y\n\nid: 9\ndata: half"));
+        while parser.next().unwrap().is_some() {}
+        assert_eq!(parser.last_id, Some(8));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod acting;
 mod call;
+mod errors;
 mod fake;
 mod finding;
 mod logs;

@@ -1,5 +1,6 @@
 //! `sessions`, `show`, `tail` and `status`: what people and programs are shown.
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::Daemon;
@@ -143,4 +144,70 @@ async fn colours_are_for_terminals_whose_users_want_them() {
         let shown = status.clone().env(name, value).run_in_terminal().await;
         assert!(shown.starts_with("turnmux ") && !shown.contains('\u{1b}'), "{name}: {shown:?}");
     }
+}
+
+#[tokio::test]
+async fn tail_goes_on_where_it_was_when_the_daemon_is_back() {
+    let mut daemon = Daemon::stand_in().start().await;
+    let port = daemon.client.address.rsplit(':').next().expect("a port").to_owned();
+    let again = |daemon: &Daemon| Daemon::stand_in().scratch(daemon.share_scratch()).args(&["--port", &port]);
+    daemon.client.session("ops::42").ask("one").await.text();
+    let mut tail = daemon.turnmux(&["tail", "ops::42", "--after", "0", "--json"]).spawn();
+    let mut seen = tail.until("turn_completed").await;
+    for (signal, text) in [(Signal::SIGKILL, "two"), (Signal::SIGTERM, "three")] {
+        daemon.signal(signal);
+        daemon.ended().await;
+        daemon = again(&daemon).start().await;
+        daemon.client.session("ops::42").ask(text).await.text();
+        seen += &tail.until("turn_completed").await;
+    }
+    let events: Vec<Value> = seen.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<u64> = events.iter().map(|event| event["id"].as_u64().unwrap_or_default()).collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    let said = |kind: &str| -> Vec<&Value> {
+        events.iter().filter(|event| event["event"] == kind).map(|event| &event["data"]["text"]).collect()
+    };
+    assert_eq!(said("user_text"), ["one", "two", "three"]);
+
+    // A turn that runs is followed to its end, too, though that comes with the next daemon.
+    let mut running = daemon.client.session("ops::42").stream("::say begun\n::silent").await;
+    running.first_text().await;
+    let turn = running.header("x-turnmux-turn").unwrap().to_owned();
+    let mut of_turn = daemon.turnmux(&["tail", &turn]).spawn();
+    of_turn.until("begun").await;
+    daemon.signal(Signal::SIGKILL);
+    daemon.ended().await;
+    let daemon = again(&daemon).start().await;
+    let ran = of_turn.ended().await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains(&turn) && ran.stdout.contains("turnmux ended while"), "{ran:?}");
+    assert_eq!(ran.stderr.matches("went away").count(), 1, "{ran:?}");
+
+    // A session that is forgotten has no more to say.
+    assert_eq!(daemon.client.delete("/v1/sessions/ops::42").await.status, 200);
+    seen = String::new();
+    while let Some(line) = tail.line().await {
+        seen = line;
+    }
+    assert!(seen.contains("\"over\""), "{seen}");
+    let ran = tail.ended().await;
+    assert_eq!((ran.code, ran.stderr.matches("went away").count()), (Some(0), 3), "{ran:?}");
+}
+
+#[tokio::test]
+async fn tail_waits_for_a_daemon_only_so_long() {
+    let mut daemon = Daemon::stand_in().start().await;
+    daemon.client.session("ops::42").ask("one").await.text();
+    let tail = daemon.turnmux(&["tail", "ops::42", "--after", "0", "--reconnect", "300ms"]);
+    let (mut tail, mut json) = (tail.spawn(), tail.clone().args(&["--json"]).spawn());
+    tail.until("is done").await;
+    json.until("turn_completed").await;
+    daemon.signal(Signal::SIGKILL);
+    daemon.ended().await;
+    let ran = tail.ended().await;
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.stderr.contains("did not come back within 300ms: no daemon at"), "{ran:?}");
+    let ran = json.ended().await;
+    let error: Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((ran.code, &error["error"]["code"]), (Some(3), &json!("no_daemon")), "{ran:?}");
 }
