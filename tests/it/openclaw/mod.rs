@@ -10,6 +10,7 @@
 //! | `many` | agents, sessions and first requests at once, and a connection that breaks |
 //! | `plugin` | `plugin/openclaw`, the plugin for it |
 //! | `backend` | the same as a CLI backend: turnmux carries OpenClaw's turns out |
+//! | `asides` | what comes between turns: questions, compaction; and an older claude |
 //! | `page` | `docs/openclaw.md`, as somebody types it |
 
 mod asides;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{KEY, error_code, requests, started, tool_results};
+use super::{KEY, error_code, requests, tool_results};
 use crate::harness::{Claude, Daemon, Reply, Tools, ask, types, within};
 
 on_both!(
@@ -106,7 +106,7 @@ async fn a_turn_without_servers_finds_none_and_a_new_process_gets_them_again(cla
     daemon.logged("ended an agent", 1).await;
     let after = turn(&daemon, CALL, &one(&tools)).await;
     assert!(after.text().starts_with("The tool said: echo"), "{}", after.text());
-    assert_eq!(started(&daemon), 2);
+    assert_eq!(daemon.started(), 2);
 }
 
 async fn a_server_that_cannot_be_reached_fails_its_turn_and_no_other(claude: Claude) {
