@@ -79,8 +79,7 @@ fn serve(overrides: Overrides) -> anyhow::Result<()> {
         None => overrides,
     };
     let config = Config::load(&overrides, &Environment::from_process()?)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
-    runtime.block_on(async {
+    server_runtime()?.block_on(async {
         let app = App::start_on(config, socket).await?;
         cli::output::listening(app.address());
         app.run().await;
@@ -106,8 +105,13 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Half of the cores: the agents and their tools need them, too. On few cores fewer threads are faster besides, for what
-/// wakes a second thread is then in the way of the turn that it was woken for.
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+/// Threads for half of the cores: the agents and their tools need them, too. On few cores fewer threads are faster besides, for
+/// what wakes a second thread is then in the way of the turn that it was woken for; and one thread alone need not be ready for
+/// others.
+fn server_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    if workers == 1 {
+        return runtime();
+    }
+    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()
 }
