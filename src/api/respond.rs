@@ -313,6 +313,7 @@ impl From<Refusal> for ApiError {
                 Self { param: Some("model".into()), ..error }
             }
             Refusal::NoMcp { .. } => ApiError::field(mcp::FIELD, "mcp_unsupported", refusal.to_string()),
+            Refusal::NoImages { .. } => Self::field("model", "images_not_supported", refusal.to_string()),
             Refusal::Denied(denial) => denial.into(),
             Refusal::Refused(refused) => refused.into(),
             Refusal::Unable(error) => error.into(),

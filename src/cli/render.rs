@@ -91,7 +91,7 @@ fn line(name: &str, data: &Value) -> (Style, String) {
     match name {
         "turn_waiting" => (Style::Dim, format!("{} waits: {}", text("turn"), short("reason"))),
         "turn_started" => (Style::Dim, format!("{} runs", text("turn"))),
-        "user_text" => (Style::Bold, prefixed("> ", text("text"))),
+        "user_text" => (Style::Bold, prefixed("> ", &shown(text("text"), &data["images"]))),
         "tool_use" => (Style::Plain, format!("* {} {}", text("name"), short("input"))),
         "tool_result" if data["is_error"] == true => (Style::Bad, format!("  failed: {}", short("text"))),
         "tool_result" => (Style::Dim, format!("  {}", short("text"))),
@@ -126,6 +126,15 @@ fn line(name: &str, data: &Value) -> (Style, String) {
         // Of a later daemon.
         other => (Style::Dim, format!("  ({other})")),
     }
+}
+
+/// What a user said, with a line for each image.
+pub(super) fn shown(text: &str, images: &Value) -> String {
+    let images = images.as_array().into_iter().flatten();
+    let lines = Some(text).filter(|text| !text.is_empty()).into_iter().map(str::to_owned);
+    let image =
+        |image: &Value| format!("[{}, {} bytes]", image["media_type"].as_str().unwrap_or("image"), image["bytes"]);
+    lines.chain(images.map(image)).collect::<Vec<_>>().join("\n")
 }
 
 /// A text with something before each of its lines.
@@ -163,14 +172,14 @@ mod tests {
     fn nobody_can_write_in_turnmuxs_name() {
         let events = [
             ("text_delta", json!({"text": "\u{1b}[2J"})),
-            ("user_text", json!({"text": "one\n\u{1b}[1A two"})),
+            ("user_text", json!({"text": "one\n\u{1b}[1A two", "images": [{"media_type": "image/png", "bytes": 97}]})),
             ("tool_result", json!({"text": "a\nturn_1 is done"})),
             ("permission_asked", json!({"tool": "B\u{7}", "input": "x\ny", "request": "req_1"})),
             ("turn_completed", json!({"turn": "turn_1"})),
         ];
         assert_eq!(
             shown(&events),
-            "\\u{1b}[2J\n> one\n> \\u{1b}[1A two\n  a turn_1 is done\n? B\\u{7} x y\n  asks as req_1\nturn_1 is done\n"
+            "\\u{1b}[2J\n> one\n> \\u{1b}[1A two\n> [image/png, 97 bytes]\n  a turn_1 is done\n? B\\u{7} x y\n  asks as req_1\nturn_1 is done\n"
         );
     }
 

@@ -10,7 +10,7 @@ use super::Failure;
 use super::client::session_path;
 use super::common::{Common, read};
 use super::output;
-use super::render::prefixed;
+use super::render::{prefixed, shown};
 use super::sessions::{SessionList, SessionView};
 use super::terminal::{Paint, Style, one_line};
 
@@ -70,6 +70,8 @@ struct Message {
     role: String,
     kind: String,
     text: String,
+    #[serde(default)]
+    images: Value,
 }
 
 #[derive(Deserialize)]
@@ -161,7 +163,7 @@ fn turn_text(turn: &Turn, paint: Paint) -> String {
 fn message_line(message: &Message) -> (Style, String) {
     match (&*message.role, &*message.kind) {
         (_, "steer") => (Style::Bold, prefixed(">> ", &message.text)),
-        ("user", _) => (Style::Bold, prefixed("> ", &message.text)),
+        ("user", _) => (Style::Bold, prefixed("> ", &shown(&message.text, &message.images))),
         (_, "reasoning") => (Style::Dim, message.text.clone()),
         _ => (Style::Plain, message.text.clone()),
     }

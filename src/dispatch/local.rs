@@ -96,6 +96,9 @@ impl Local {
         if let Some(why) = no_mcp(spec, &*driver).filter(|_| !request.mcp.is_empty()) {
             return Err(Refusal::NoMcp { model: spec.id.to_string(), why });
         }
+        if !request.images.is_empty() && !driver.takes_images(&spec.id) {
+            return Err(self.no_images(tenant, spec));
+        }
         let directory = self.directory(key, spec, request.workspace.clone(), request.workspace_hint.clone());
         // Said before any promise is made: a caller that streams gets a real status for what can be known now. A process
         // that runs has answered the question, and looking a program up costs a warm turn some system calls per folder.
@@ -103,6 +106,16 @@ impl Local {
             driver.check(spec, &directory)?;
         }
         Ok(Job::new(request, spec.clone(), driver, directory))
+    }
+
+    fn no_images(&self, tenant: &TenantId, spec: &BackendSpec) -> Refusal {
+        let takes = |other: &&Arc<BackendSpec>| {
+            let driver = self.catalog.get(&other.driver);
+            driver.is_ok_and(|driver| driver.takes_images(&other.id)) && self.known(tenant, &other.id).is_some()
+        };
+        let others: Vec<_> = self.config.backends.values().filter(takes).map(|other| other.id.as_str()).collect();
+        let others = (!others.is_empty()).then(|| others.join(", "));
+        Refusal::NoImages { backend: spec.id.clone(), driver: spec.driver.clone(), others }
     }
 
     /// Takes up what a daemon before this one left: see [`Registry::restart`].

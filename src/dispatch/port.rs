@@ -32,6 +32,22 @@ pub enum Refusal {
         /// Why, and what to do.
         why: &'static str,
     },
+    /// The backend's agents cannot be shown images.
+    #[error(
+        "model `{backend}` takes text only, for its driver `{driver}` has no way to give its agent an image; {}",
+        others.as_deref().map_or_else(
+            || "a backend of the driver `claude-stream` takes them".to_owned(),
+            |others| format!("these take them: {others}"),
+        )
+    )]
+    NoImages {
+        /// The backend.
+        backend: BackendId,
+        /// Its driver.
+        driver: String,
+        /// Backends of the caller's that take them.
+        others: Option<String>,
+    },
     /// The session says no.
     #[error(transparent)]
     Denied(#[from] Denial),

@@ -87,6 +87,11 @@ impl Driver for ClaudeAuto {
         self.found.get(backend).is_none_or(|found| found.is_none())
     }
 
+    fn takes_images(&self, backend: &BackendId) -> bool {
+        // Only over stdio, and only once it is known that it is that.
+        self.found.get(backend).is_some_and(|found| found.is_some()) && self.stream.takes_images(backend)
+    }
+
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {
         // The stricter of the two: which way an attachment went is not known here.
         if current.mcp.is_empty() == wanted.mcp.is_empty() { self.channel.plan(current, wanted) } else { Plan::Restart }

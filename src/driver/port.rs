@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::TerminalSlot;
 use crate::protocol::{
-    BackendId, BackendSpec, DriverEnd, EventKind, Question, ThreadId, ThreadOrigin, TurnEnding, TurnError,
+    BackendId, BackendSpec, DriverEnd, EventKind, Image, Question, ThreadId, ThreadOrigin, TurnEnding, TurnError,
 };
 use crate::protocol::{TurnId, TurnOptions};
 
@@ -49,6 +49,11 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Whether a backend's processes have a terminal that people can attach to, as far as is known.
     fn has_terminal(&self, _backend: &BackendId) -> bool {
+        false
+    }
+
+    /// Whether a backend's agents can be shown images with a turn's input, as far as is known.
+    fn takes_images(&self, _backend: &BackendId) -> bool {
         false
     }
 
@@ -168,7 +173,9 @@ pub enum CommandKind {
 pub struct TurnInput {
     /// Blocks that stand before the user's text, such as a conversation that the agent has not seen.
     pub preface: Vec<String>,
-    /// What the user says.
+    /// What the user shows, before the words.
+    pub images: Vec<Image>,
+    /// What the user says; empty where the images say all.
     pub text: String,
 }
 

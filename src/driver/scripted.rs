@@ -75,6 +75,10 @@ impl Driver for Scripted {
         self.clears
     }
 
+    fn takes_images(&self, _backend: &BackendId) -> bool {
+        true
+    }
+
     /// A model can change while the agent runs, effort and permission cannot.
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {
         let fixed = |options: &TurnOptions| (options.effort.clone(), options.permission);

@@ -7,7 +7,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{AnsweredBy, Decision, FileChangeKind, Question, SteerId, ThreadId, TurnEnding, TurnError, TurnId, Usage};
+use super::{
+    AnsweredBy, Decision, FileChangeKind, ImageMark, Question, SteerId, ThreadId, TurnEnding, TurnError, TurnId, Usage,
+};
 
 /// What an event takes beside its texts, in bytes, about.
 const EVENT_BYTES: usize = 256;
@@ -71,7 +73,7 @@ pub enum EventKind {
         thread: ThreadId,
     },
     /// What the user says; the turn's first event.
-    UserText(String),
+    UserText(UserText),
     /// More of the answer.
     TextDelta(String),
     /// More of the visible thinking.
@@ -188,8 +190,8 @@ impl EventKind {
     /// What an event takes, in bytes, about.
     pub fn bytes(&self) -> usize {
         let text = match self {
-            Self::UserText(text)
-            | Self::TextDelta(text)
+            Self::UserText(said) => said.text.len() + said.images.len() * size_of::<ImageMark>(),
+            Self::TextDelta(text)
             | Self::ReasoningDelta(text)
             | Self::AssistantText(text)
             | Self::Raw(text)
@@ -221,6 +223,41 @@ impl EventKind {
         };
         // The shown form is about as long again.
         EVENT_BYTES + 2 * text
+    }
+}
+
+/// What a user says to begin a turn, without the images themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserText {
+    /// The words.
+    pub text: String,
+    /// What is told of the images, in their order.
+    pub images: Vec<ImageMark>,
+}
+
+impl UserText {
+    /// The words as they stand where images cannot: behind them a line for each image.
+    pub fn in_words(&self) -> String {
+        let mut words = self.text.clone();
+        for _ in &self.images {
+            if !words.is_empty() {
+                words.push('\n');
+            }
+            words.push_str("[image]");
+        }
+        words
+    }
+}
+
+impl From<String> for UserText {
+    fn from(text: String) -> Self {
+        Self { text, images: Vec::new() }
+    }
+}
+
+impl From<&str> for UserText {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
     }
 }
 

@@ -6,6 +6,7 @@ mod backend;
 mod error;
 mod event;
 mod ids;
+mod image;
 mod limits;
 mod lost_thread;
 mod mcp;
@@ -17,8 +18,9 @@ mod workspace;
 
 pub use backend::{BackendSpec, CommandPolicy, EnvPolicy, Permission, PermissionParseError, SECRET_VARIABLES};
 pub use error::{ErrorKind, TurnError};
-pub use event::{DriverEnd, Event, EventKind, Logged, ThreadOrigin, WaitReason};
+pub use event::{DriverEnd, Event, EventKind, Logged, ThreadOrigin, UserText, WaitReason};
 pub use ids::{BackendId, IdError, RequestId, SessionKey, SteerId, TenantId, ThreadId, TurnId};
+pub use image::{IMAGE_BYTES_MAX, IMAGES_BYTES_MAX, IMAGES_MAX, Image, ImageError, ImageFormat, ImageMark};
 pub use limits::Limits;
 pub use lost_thread::LostThread;
 pub use mcp::{McpServer, McpServers, McpTransport};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BackendId, BackendSpec, McpServers, Permission, ThreadId, TurnError};
+use super::{BackendId, BackendSpec, Image, McpServers, Permission, ThreadId, TurnError, UserText};
 
 /// What a front end asks a session to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct TurnRequest {
     pub history: Vec<HistoryMessage>,
     /// What the user says now.
     pub input: String,
+    /// The images that the user shows with it, in their order; an agent sees them before the words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
     /// True when nobody named this session, so that nobody is expected to come back to it.
     pub unnamed: bool,
     /// True when a client that has lost its connection may come back for the answer.
@@ -63,6 +66,7 @@ impl TurnRequest {
             instructions: None,
             history: Vec::new(),
             input: input.into(),
+            images: Vec::new(),
             unnamed: false,
             lingers: false,
             idempotency: None,
@@ -75,6 +79,11 @@ impl TurnRequest {
             retry: None,
             mcp: McpServers::default(),
         }
+    }
+
+    /// What is told of the input.
+    pub fn said(&self) -> UserText {
+        UserText { text: self.input.clone(), images: self.images.iter().map(Image::mark).collect() }
     }
 }
 

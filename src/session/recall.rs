@@ -109,9 +109,9 @@ struct Said {
 impl Said {
     fn hear(&mut self, kind: &EventKind) {
         match kind {
-            EventKind::UserText(text) => {
+            EventKind::UserText(said) => {
                 self.is_begun = true;
-                self.say(Role::User, text.clone());
+                self.say(Role::User, said.in_words());
             }
             EventKind::TextDelta(piece) => self.piece.push_str(piece),
             EventKind::AssistantText(text) => {

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::machine::{Denial, Job};
 use super::registry::{Accepted, Submitted};
-use crate::protocol::{BackendId, Idempotency, TurnId};
+use crate::protocol::{BackendId, Idempotency, TurnId, UserText};
 use crate::store::{Rerun, TurnRecord};
 
 /// The answer to a submission.
@@ -35,7 +35,7 @@ pub(super) enum Submitter {
 pub(super) struct Waiting {
     pub(super) turn: TurnId,
     pub(super) backend: BackendId,
-    pub(super) input: String,
+    pub(super) said: UserText,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) name: Option<Idempotency>,
     pub(super) rerun: Option<Rerun>,
@@ -48,7 +48,7 @@ impl Waiting {
         Self {
             turn: *turn,
             backend: job.spec.id.clone(),
-            input: request.input.clone(),
+            said: request.said(),
             tags: request.tags.clone(),
             name: request.idempotency.clone(),
             rerun: job.reruns().then(|| Rerun { request: request.clone(), directory: directory.clone() }),

@@ -426,15 +426,36 @@ pub struct UserMessage<'a> {
     /// Always `user`.
     pub role: &'static str,
     /// What is said.
-    pub content: Vec<TextBlock<'a>>,
+    pub content: Vec<InputBlock<'a>>,
 }
 
-/// A text block.
+/// A part of a user line's message.
 #[derive(Debug, Serialize)]
-#[serde(tag = "type", rename = "text")]
-pub struct TextBlock<'a> {
-    /// The text.
-    pub text: &'a str,
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum InputBlock<'a> {
+    /// Words.
+    Text {
+        /// The text.
+        text: &'a str,
+    },
+    /// A picture.
+    Image {
+        /// Where it is.
+        source: ImageSource<'a>,
+    },
+}
+
+/// Where an image is.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ImageSource<'a> {
+    /// Right here.
+    Base64 {
+        /// Its media type, such as `image/png`.
+        media_type: &'a str,
+        /// The image as base64.
+        data: &'a str,
+    },
 }
 
 /// What we can ask of claude.

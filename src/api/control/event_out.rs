@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::api::respond::ApiError;
 use crate::dispatch::Logged;
-use crate::protocol::{Decision, EventKind, TurnEnding, Usage, WaitReason};
+use crate::protocol::{Decision, EventKind, ImageMark, TurnEnding, Usage, UserText, WaitReason};
 
 /// One event.
 #[derive(Serialize)]
@@ -37,6 +37,8 @@ enum KindOut<'a> {
     },
     UserText {
         text: &'a str,
+        #[serde(skip_serializing_if = "<[ImageOut]>::is_empty")]
+        images: Vec<ImageOut>,
     },
     TextDelta {
         text: &'a str,
@@ -163,6 +165,21 @@ pub(super) struct UsageOut {
     cost_usd: Option<f64>,
 }
 
+/// An image that the user has shown; the image itself is nowhere in the API.
+#[derive(Debug, Serialize)]
+pub(super) struct ImageOut {
+    media_type: &'static str,
+    bytes: usize,
+}
+
+impl ImageOut {
+    /// Those of a turn's input.
+    pub(super) fn all(said: &UserText) -> Vec<Self> {
+        let one = |mark: &ImageMark| Self { media_type: mark.media_type.media_type(), bytes: mark.bytes };
+        said.images.iter().map(one).collect()
+    }
+}
+
 impl<'a> Input<'a> {
     fn of(text: &'a str) -> Self {
         serde_json::from_str(text).map_or(Self::Text(text), Self::Json)
@@ -189,7 +206,7 @@ impl<'a> KindOut<'a> {
         match kind {
             EventKind::Waiting(reason) => Self::TurnWaiting { reason: *reason },
             EventKind::Started { thread } => Self::TurnStarted { thread: thread.as_str() },
-            EventKind::UserText(text) => Self::UserText { text },
+            EventKind::UserText(said) => Self::UserText { text: &said.text, images: ImageOut::all(said) },
             EventKind::TextDelta(text) => Self::TextDelta { text },
             EventKind::ReasoningDelta(text) => Self::ReasoningDelta { text },
             EventKind::AssistantText(text) => Self::AssistantText { text },

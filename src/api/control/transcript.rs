@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::event_out::millis;
+use super::event_out::{ImageOut, millis};
 use super::pages::Pages;
 use crate::dispatch::{Composer, Dispatch, Logged, StoreError, TurnRecord};
 use crate::protocol::{EventKind, TurnEnding};
@@ -38,6 +38,8 @@ struct Message {
     /// `text`, `reasoning`, `steer`.
     kind: &'static str,
     text: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<ImageOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
     steer: Option<String>,
     /// The model never had it.
@@ -144,7 +146,13 @@ impl<'a> Reading<'a> {
 
     fn said(&mut self, here: (u64, SystemTime), kind: &EventKind) {
         match kind {
-            EventKind::UserText(text) => self.message(here, "user", "text", text),
+            EventKind::UserText(said) => {
+                let before = self.out.messages.len();
+                self.message(here, "user", "text", &said.text);
+                if let Some(message) = self.out.messages.get_mut(before) {
+                    message.images = ImageOut::all(said);
+                }
+            }
             EventKind::AssistantText(text) => self.message(here, "assistant", "text", text),
             EventKind::Reasoning(text) => self.message(here, "assistant", "reasoning", text),
             EventKind::Steered { steer, text } => {
@@ -185,7 +193,8 @@ impl<'a> Reading<'a> {
         if self.budget.has_room() {
             // Messages of one answer have empty lines between them.
             let text = self.budget.take(text.trim_start_matches('\n'));
-            self.out.messages.push(Message { seq, at: millis(at), role, kind, text, steer: None, dropped: false });
+            let (images, steer) = (Vec::new(), None);
+            self.out.messages.push(Message { seq, at: millis(at), role, kind, text, images, steer, dropped: false });
         }
     }
 

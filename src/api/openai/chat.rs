@@ -69,6 +69,7 @@ pub(in crate::api) async fn chat(
         tags: tags::read(request.metadata.as_deref(), "metadata")?,
         mcp: mcp::read(request.turnmux.as_deref())?,
         retry: reading.retry.then(|| if openclaw::goes_on(&input) { Retry::GoOn } else { Retry::Same }),
+        images: conversation.images,
         input,
     };
     let (key, accepted) = submit(api, identity.key, turn).await?;
@@ -130,7 +131,7 @@ fn read(headers: &HeaderMap, bytes: &[u8]) -> Result<Asked, ApiError> {
     let mut request: ChatRequest = body::json(bytes)?;
     params::check(&request)?;
     // The prompt may be megabytes, and the turn may take hours.
-    let mut said = messages::said(&std::mem::take(&mut request.messages))?;
+    let mut said = messages::said(std::mem::take(&mut request.messages))?;
     let affinity = identity::affinity(headers, request.prompt_cache_key.as_deref())?;
     let reading = match request.turnmux {
         None => openclaw::read(&Signs::of(headers), affinity, &mut said),

@@ -2,17 +2,23 @@
 
 use serde_json::Value;
 
+use super::images::{self, ImagePart};
 use crate::api::respond::ApiError;
-use crate::protocol::{HistoryMessage, Role};
+use crate::protocol::{HistoryMessage, Image, Role};
 use crate::wire::openai::ChatMessage;
 
-/// One message, as text.
+/// What stands in the history for an image.
+const IMAGE: &str = "[image]";
+
+/// One message: words, and images beside them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::api) struct Said {
     /// Who says it.
     pub(in crate::api) speaker: Speaker,
-    /// What.
+    /// The words.
     pub(in crate::api) text: String,
+    /// The images, as they came.
+    pub(in crate::api) images: Vec<ImagePart>,
 }
 
 /// Who says a message.
@@ -35,17 +41,34 @@ pub(super) struct Conversation {
     pub(super) instructions: Option<String>,
     /// What stands before the input.
     pub(super) history: Vec<HistoryMessage>,
-    /// The user's messages behind the last one of the assistant: a session that has a thread needs nothing else.
+    /// The user's messages behind the last one of the assistant: a session that has a thread needs nothing else. Empty where
+    /// they are images alone.
     pub(super) input: String,
+    /// The images of those messages.
+    pub(super) images: Vec<Image>,
 }
 
-/// Reads the messages.
+impl Said {
+    /// Whether it says nothing at all.
+    pub(in crate::api) fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.images.is_empty()
+    }
+
+    /// As a message of the history, in which an image has its place and is not shown.
+    fn into_history(self, role: Role) -> HistoryMessage {
+        let images = self.images.iter().map(|_| IMAGE.to_owned());
+        let lines = Some(self.text).filter(|text| !text.is_empty()).into_iter().chain(images);
+        HistoryMessage { role, text: lines.collect::<Vec<_>>().join("\n") }
+    }
+}
+
+/// Reads the messages. What stands in an image is looked at later: of most nothing is needed.
 ///
 /// # Errors
-/// When one is no text, or of a role or kind that is not supported; names the field.
-pub(in crate::api) fn said(messages: &[ChatMessage]) -> Result<Vec<Said>, ApiError> {
-    let read = |(at, message): (usize, &ChatMessage)| {
-        let text = text(&message.content, at)?;
+/// When one is neither text nor image, or of a role or kind that is not supported; names the field.
+pub(in crate::api) fn said(messages: Vec<ChatMessage>) -> Result<Vec<Said>, ApiError> {
+    let read = |(at, message): (usize, ChatMessage)| {
+        let (text, images) = content(message.content, at)?;
         let speaker = match message.role.as_str() {
             "system" | "developer" => Speaker::System,
             "user" => Speaker::User,
@@ -60,36 +83,45 @@ pub(in crate::api) fn said(messages: &[ChatMessage]) -> Result<Vec<Said>, ApiErr
                 return Err(ApiError::field(format!("messages[{at}].role"), "invalid_role", message));
             }
         };
-        Ok(Said { speaker, text })
+        match images.first().filter(|_| speaker == Speaker::System) {
+            Some(image) => Err(image.refuse("invalid_content", "instructions are text; show images in a user message")),
+            None => Ok(Said { speaker, text, images }),
+        }
     };
-    messages.iter().enumerate().map(read).collect()
+    messages.into_iter().enumerate().map(read).collect()
 }
 
 /// Tells instructions, history and input apart.
 ///
 /// # Errors
-/// When there is no user message behind the last one of the assistant.
+/// When there is no user message behind the last one of the assistant, or one of its images cannot be taken.
 pub(super) fn conversation(said: Vec<Said>) -> Result<Conversation, ApiError> {
     let mut instructions = Vec::new();
     let mut history = Vec::new();
-    let mut input: Vec<String> = Vec::new();
-    for Said { speaker, text } in said {
-        match speaker {
-            Speaker::System => instructions.push(text),
-            Speaker::User => input.push(text),
-            Speaker::Earlier => history.push(HistoryMessage { role: Role::User, text }),
+    let mut input: Vec<Said> = Vec::new();
+    for said in said {
+        match said.speaker {
+            Speaker::System => instructions.push(said.text),
+            Speaker::User => input.push(said),
+            Speaker::Earlier => history.push(said.into_history(Role::User)),
             Speaker::Assistant => {
-                history.extend(input.drain(..).map(|text| HistoryMessage { role: Role::User, text }));
-                history.push(HistoryMessage { role: Role::Assistant, text });
+                history.extend(input.drain(..).map(|said| said.into_history(Role::User)));
+                history.push(said.into_history(Role::Assistant));
             }
         }
     }
-    let Some(input) = join(input) else {
-        let message = "no user message found behind the last assistant message: there is nothing to answer";
-        return Err(ApiError::field("messages", "no_user_message", message));
+    let (texts, images): (Vec<_>, Vec<_>) = input.into_iter().map(|said| (said.text, said.images)).unzip();
+    let images = images::read(images.into_iter().flatten().collect())?;
+    let input = match join(texts) {
+        Some(input) => input,
+        None if !images.is_empty() => String::new(),
+        None => {
+            let message = "no user message found behind the last assistant message: there is nothing to answer";
+            return Err(ApiError::field("messages", "no_user_message", message));
+        }
     };
     history.retain(|message| !message.text.is_empty());
-    Ok(Conversation { instructions: join(instructions), history, input })
+    Ok(Conversation { instructions: join(instructions), history, input, images })
 }
 
 fn join(mut texts: Vec<String>) -> Option<String> {
@@ -102,32 +134,36 @@ fn join(mut texts: Vec<String>) -> Option<String> {
     }
 }
 
-/// A message's content as text; parts are joined with a newline.
-fn text(content: &Value, at: usize) -> Result<String, ApiError> {
+/// A message's content as text, its parts joined with a newline, and its images.
+fn content(content: Value, at: usize) -> Result<(String, Vec<ImagePart>), ApiError> {
     let wrong = |path: String, what: &str| {
         let message = format!("`{path}`: {what}");
         Err(ApiError::field(path, "invalid_content", message))
     };
     let parts = match content {
-        Value::Null => return Ok(String::new()),
-        Value::String(text) => return Ok(text.clone()),
+        Value::Null => return Ok(Default::default()),
+        Value::String(text) => return Ok((text, Vec::new())),
         Value::Array(parts) => parts,
         _ => return wrong(format!("messages[{at}].content"), "expected a string or a list of parts"),
     };
-    let mut texts = Vec::with_capacity(parts.len());
-    for (nth, part) in parts.iter().enumerate() {
+    let (mut texts, mut images) = (Vec::with_capacity(parts.len()), Vec::new());
+    for (nth, mut part) in parts.into_iter().enumerate() {
         let path = |field: &str| format!("messages[{at}].content[{nth}]{field}");
-        match (part.get("type").and_then(Value::as_str), part.get("text").and_then(Value::as_str)) {
-            (Some("text"), Some(text)) => texts.push(text),
-            (Some("text"), None) => return wrong(path(".text"), "expected a string"),
-            (Some(kind), _) => {
-                let what = format!("parts of type `{kind}` are not supported; send text");
+        match part.get("type").and_then(Value::as_str) {
+            Some("text") => match part.get_mut("text").map(Value::take) {
+                Some(Value::String(text)) => texts.push(text),
+                _ => return wrong(path(".text"), "expected a string"),
+            },
+            Some("image_url") => images.push(ImagePart::of(&mut part, path(".image_url.url"))),
+            Some(kind) => {
+                let what = format!("parts of type `{kind}` are not supported; send `text` or `image_url`");
                 return wrong(path(".type"), &what);
             }
-            (None, _) => return wrong(path(".type"), "expected a string such as `text`"),
+            None => return wrong(path(".type"), "expected a string such as `text`"),
         }
     }
-    Ok(texts.join("\n"))
+    let text = if texts.len() == 1 { texts.pop().unwrap_or_default() } else { texts.join("\n") };
+    Ok((text, images))
 }
 
 /// Tools of the caller's are refused: dropping them would change what is asked.
@@ -146,7 +182,7 @@ mod tests {
     use super::*;
 
     fn read_json(messages: Value) -> Result<Conversation, ApiError> {
-        conversation(said(&serde_json::from_value::<Vec<ChatMessage>>(messages).unwrap())?)
+        conversation(said(serde_json::from_value::<Vec<ChatMessage>>(messages).unwrap())?)
     }
 
     #[test]
@@ -171,6 +207,34 @@ mod tests {
         );
     }
 
+    /// A part that shows an image.
+    fn shows(url: &str) -> Value {
+        json!({"type": "image_url", "image_url": {"url": url, "detail": "high"}})
+    }
+
+    #[test]
+    fn images_of_the_input_are_read_and_earlier_ones_are_named() {
+        let png = "data:image/png;base64,iVBORw0KGgo=";
+        let read = read_json(json!([
+            {"role":"user","content":[{"type":"text","text":"this?"}, shows("https://example.com/a.png"), shows(png)]},
+            {"role":"user","content":[shows("nonsense")]},
+            {"role":"assistant","content":"a dot"},
+            {"role":"user","content":[{"type":"text","text":"and"}, shows(png), {"type":"text","text":"this?"}]},
+            {"role":"user","content":[shows(png)]},
+        ]));
+        let read = read.unwrap();
+        let texts: Vec<_> = read.history.iter().map(|message| message.text.as_str()).collect();
+        assert_eq!(texts, ["this?\n[image]\n[image]", "[image]", "a dot"]);
+        assert_eq!((read.input.as_str(), read.images.len()), ("and\nthis?", 2));
+        assert_eq!(read.images[0].base64(), "iVBORw0KGgo=");
+    }
+
+    #[test]
+    fn an_image_alone_is_an_input() {
+        let read = read_json(json!([{"role":"user","content":[shows("data:image/gif;base64,R0lGODlh")]}])).unwrap();
+        assert_eq!((read.input.as_str(), read.images.len()), ("", 1));
+    }
+
     #[test]
     fn what_cannot_be_read_is_named() {
         for (messages, param) in [
@@ -181,7 +245,9 @@ mod tests {
             (json!([{"role":"user","content":5}]), "messages[0].content"),
             (json!([{"role":"bot","content":"x"}]), "messages[0].role"),
             (json!([{"role":"tool","content":"x"}]), "messages[0].role"),
-            (json!([{"role":"user","content":[{"type":"image_url"}]}]), "messages[0].content[0].type"),
+            (json!([{"role":"user","content":[{"type":"input_audio"}]}]), "messages[0].content[0].type"),
+            (json!([{"role":"user","content":[{"type":"image_url"}]}]), "messages[0].content[0].image_url.url"),
+            (json!([{"role":"system","content":[{"type":"image_url"}]}]), "messages[0].content[0].image_url.url"),
             (json!([{"role":"user","content":[{"type":"text","text":1}]}]), "messages[0].content[0].text"),
             (json!([{"role":"assistant","content":null,"tool_calls":[{}]}]), "messages[0].tool_calls"),
         ] {

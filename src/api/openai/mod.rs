@@ -2,6 +2,7 @@
 
 mod answer;
 mod chat;
+mod images;
 mod messages;
 mod models;
 mod params;

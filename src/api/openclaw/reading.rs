@@ -82,7 +82,7 @@ fn clean(said: &mut Vec<Said>) -> bool {
         message.text = cleaned.text;
         retry = cleaned.again;
     }
-    let users = |said: &Said| said.speaker == Speaker::User && !said.text.is_empty();
+    let users = |said: &Said| said.speaker == Speaker::User && !said.is_empty();
     // A command that has a message behind it was answered by OpenClaw, and was never meant for the agent.
     let last = said.iter().rposition(users);
     let mut at = 0;
@@ -116,6 +116,11 @@ mod tests {
         users.map(|said| said.text.as_str()).collect()
     }
 
+    /// What OpenClaw says of an image before the user's words: where the agent can find it.
+    const IMAGE_TEXT: &str = "[media attached: \
+        @WORKSPACE@/media/inbound/openclaw-staged-784faf93-3e26-4925-9244-04f4cade6991/\
+        input-1f51db6d-c3ff-49b0-a622-9d4332fa206e.png (image/png)]\nwhat is in this image?";
+
     /// A recorded turn with other messages behind its system prompt.
     fn with_messages(name: &str, messages: &[(&str, &str)]) -> Recorded {
         let mut recorded = Recorded::load(name);
@@ -139,6 +144,7 @@ mod tests {
             ("default-turn1", &["hello"], false),
             ("idle-retry", &["hello"], true),
             ("error-retry", &["hello errchunk"], true),
+            ("image", &[IMAGE_TEXT], false),
         ] {
             let (reading, said) = Recorded::load(name).read();
             assert_eq!(input(&said), expected, "{name}");
@@ -250,6 +256,24 @@ mod tests {
         let and_more = [("user", first), ("user", note), ("user", go_on), ("user", "stop, do this")];
         let (reading, said) = with_messages("default-turn1", &and_more).read();
         assert_eq!((input(&said), reading.retry), (vec!["hello", "stop, do this"], false));
+    }
+
+    #[test]
+    fn an_image_is_something_said() {
+        let (_, said) = Recorded::load("image").read();
+        let shown: Vec<_> = said.iter().map(|said| said.images.len()).collect();
+        assert_eq!(shown, [0, 1], "the Runtime line and the context behind it are none of the user's");
+
+        // Without a word, and asked for again.
+        let mut again = Recorded::load("image");
+        let messages = again.body["messages"].as_array_mut().unwrap();
+        messages.truncate(2);
+        messages[1]["content"].as_array_mut().unwrap().remove(0);
+        messages.push(json!({"role": "user", "content": "Continue the current task from the existing transcript."}));
+        let (reading, said) = again.read();
+        assert!(reading.retry);
+        let left: Vec<_> = said[1..].iter().map(|said| (said.text.as_str(), said.images.len())).collect();
+        assert_eq!(left, [("", 1)], "to go on with it is no wish of its own");
     }
 
     #[test]

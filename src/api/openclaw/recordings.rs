@@ -9,7 +9,7 @@ use crate::api::openai::{Said, Speaker, said};
 use crate::wire::openai::ChatMessage;
 
 /// Those that are turns of a conversation.
-pub(super) const TURNS: [&str; 11] = [
+pub(super) const TURNS: [&str; 12] = [
     "affinity-turn1",
     "after-abort",
     "after-compaction",
@@ -20,6 +20,7 @@ pub(super) const TURNS: [&str; 11] = [
     "gateway-turn2",
     "gateway-turn3",
     "idle-retry",
+    "image",
     "provider-plugin-turn",
 ];
 
@@ -44,7 +45,7 @@ impl Recorded {
     /// All that is said in it, as it came.
     pub(super) fn said(&self) -> Vec<Said> {
         let messages: Vec<ChatMessage> = serde_json::from_value(self.body["messages"].clone()).unwrap();
-        said(&messages).unwrap()
+        said(messages).unwrap()
     }
 
     /// Reads it.

@@ -3,23 +3,33 @@
 //! claude reads slash commands and `@file` mentions out of the *last* text block of a user line. Client text is to stay
 //! text, so two things are done at once: `text_not_typed` on the line, which 2.1.300 and later honour, and a blank block
 //! behind the text, which hides it from every version tried (2.1.197, 2.1.329) and which claude strips from the prompt.
+//!
+//! Images stand before the text, as base64. What its service would not take (over 5 MB, over 2000 pixels a side) claude scales
+//! down, and in place of what is no image after all it tells the model so.
 
 use bytes::BytesMut;
 
 use crate::driver::TurnInput;
 use crate::protocol::CommandPolicy;
-use crate::wire::claude::{Input, PermissionAnswer, Request, Response, TextBlock, UserMessage};
+use crate::wire::claude::{ImageSource, Input, InputBlock, PermissionAnswer, Request, Response, UserMessage};
 
 /// What claude drops from the prompt, and what keeps it from parsing the block before.
 const BLANK: &str = " ";
 
 /// Appends a line that begins a turn, or steers the one that runs.
 pub(super) fn user(out: &mut BytesMut, uuid: uuid::Uuid, input: &TurnInput, commands: CommandPolicy) {
-    let mut content: Vec<TextBlock<'_>> = input.preface.iter().map(|text| TextBlock { text }).collect();
-    content.push(TextBlock { text: &input.text });
+    let mut content: Vec<InputBlock<'_>> = input.preface.iter().map(|text| InputBlock::Text { text }).collect();
+    content.extend(input.images.iter().map(|image| {
+        let (media_type, data) = (image.format().media_type(), image.base64());
+        InputBlock::Image { source: ImageSource::Base64 { media_type, data } }
+    }));
+    // The service refuses an empty block.
+    if !input.text.is_empty() || input.images.is_empty() {
+        content.push(InputBlock::Text { text: &input.text });
+    }
     let literal = commands == CommandPolicy::Literal;
     if literal {
-        content.push(TextBlock { text: BLANK });
+        content.push(InputBlock::Text { text: BLANK });
     }
     let message = UserMessage { role: "user", content };
     line(out, &Input::User { message, uuid, text_not_typed: literal });
@@ -27,7 +37,7 @@ pub(super) fn user(out: &mut BytesMut, uuid: uuid::Uuid, input: &TurnInput, comm
 
 /// Appends the command that begins a new conversation in the same process. claude takes it for typed.
 pub(super) fn clear(out: &mut BytesMut, uuid: uuid::Uuid) {
-    let message = UserMessage { role: "user", content: vec![TextBlock { text: "/clear" }] };
+    let message = UserMessage { role: "user", content: vec![InputBlock::Text { text: "/clear" }] };
     line(out, &Input::User { message, uuid, text_not_typed: false });
 }
 
@@ -60,10 +70,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::protocol::{Image, ImageFormat};
 
     fn written(text: &str, commands: CommandPolicy) -> Value {
+        written_with(text, &[], commands)
+    }
+
+    fn written_with(text: &str, images: &[Image], commands: CommandPolicy) -> Value {
         let mut out = BytesMut::new();
-        let input = TurnInput { preface: vec!["before".into()], text: text.into() };
+        let input = TurnInput { preface: vec!["before".into()], images: images.to_vec(), text: text.into() };
         user(&mut out, uuid::Uuid::new_v4(), &input, commands);
         assert_eq!(out.iter().position(|&byte| byte == b'\n'), Some(out.len() - 1), "one line");
         serde_json::from_slice(&out).unwrap()
@@ -77,6 +92,21 @@ mod tests {
             line["message"]["content"],
             json!([{"type":"text","text":"before"},{"type":"text","text":"/clear\n@/etc/hostname"},{"type":"text","text":" "}])
         );
+    }
+
+    #[test]
+    fn images_stand_before_the_text_as_they_came() {
+        let base64 = "iVBORw0KGgo=";
+        let image = Image::from_base64(ImageFormat::Png, base64.into()).unwrap();
+        let block = json!({"type":"image","source":{"type":"base64","media_type":"image/png","data":base64}});
+        let text = |text: &str| json!({"type":"text","text":text});
+        let content =
+            |text, commands| written_with(text, std::slice::from_ref(&image), commands)["message"]["content"].clone();
+        let (literal, allow) = (CommandPolicy::Literal, CommandPolicy::Allow);
+        assert_eq!(content("/clear", literal), json!([text("before"), block, text("/clear"), text(" ")]));
+        assert_eq!(content("what", allow), json!([text("before"), block, text("what")]));
+        assert_eq!(content("", literal), json!([text("before"), block, text(" ")]));
+        assert_eq!(content("", allow), json!([text("before"), block]));
     }
 
     #[test]

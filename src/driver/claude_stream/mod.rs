@@ -69,6 +69,10 @@ impl Driver for ClaudeStream {
         true
     }
 
+    fn takes_images(&self, _backend: &BackendId) -> bool {
+        true
+    }
+
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {
         // claude takes these two when it starts, and no later.
         let bypass = |options: &TurnOptions| options.permission == Permission::Bypass;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Alive, Counts, Start, Step, script};
 use crate::driver::{Answer, CHANNEL_MAX, Command, CommandKind, DriverEvent, OpenRequest, TurnInput};
 use crate::protocol::{
-    DriverEnd, ErrorKind, EventKind, FinishReason, InterruptCause, Question, ThreadId, ThreadOrigin, TurnEnding,
+    DriverEnd, ErrorKind, EventKind, FinishReason, Image, InterruptCause, Question, ThreadId, ThreadOrigin, TurnEnding,
     TurnError,
 };
 use crate::protocol::{TurnOptions, Usage};
@@ -33,6 +33,7 @@ struct Host {
 struct Turn {
     steps: VecDeque<Step>,
     prefaces: usize,
+    images: Vec<Image>,
     text: String,
     /// How far a `!count` has come.
     counted: u32,
@@ -159,7 +160,12 @@ impl Host {
         self.turns += 1;
         self.counts.turns.fetch_add(1, Ordering::AcqRel);
         self.request.options = options;
-        self.turn = Some(Turn { steps: steps.into(), prefaces: input.preface.len(), ..Turn::default() });
+        self.turn = Some(Turn {
+            steps: steps.into(),
+            prefaces: input.preface.len(),
+            images: input.images.clone(),
+            ..Turn::default()
+        });
         let thread = self.request.origin.thread().clone();
         self.outbox.extend([DriverEvent::Acked { command, result: Ok(()) }, DriverEvent::Began { thread }]);
     }
@@ -193,6 +199,10 @@ impl Host {
                 said.to_string()
             }
             Some(Step::Where) => self.place(),
+            Some(Step::Images) => {
+                let bytes = turn.images.iter().map(|image| format!("{} ", image.bytes()));
+                format!("{}shown", bytes.collect::<String>())
+            }
             Some(Step::Pause(time)) => {
                 turn.rest = Some(Instant::now() + time);
                 return None;

@@ -11,6 +11,8 @@ pub enum Step {
     Count(u32),
     /// `!where`: says thread, origin (`new` or `resume`), turn of this process, model and number of prefaces.
     Where,
+    /// `!images`: says of each image that the turn came with how many bytes it has, and then `shown`.
+    Images,
     /// `!pause=TIME`, such as `200ms`: is silent for that long.
     Pause(Duration),
     /// `!never`: says nothing more, but can be interrupted.
@@ -59,6 +61,7 @@ fn step(word: &str) -> Result<Step, String> {
     match directive.split_once('=').unwrap_or((directive, "")) {
         ("count", number) => number.parse().map(Step::Count).map_err(|error| format!("`{word}`: {error}")),
         ("where", "") => Ok(Step::Where),
+        ("images", "") => Ok(Step::Images),
         ("pause", time) => time_of(word, time).map(Step::Pause),
         ("never", "") => Ok(Step::Never),
         ("deaf", "") => Ok(Step::Deaf),
@@ -67,8 +70,8 @@ fn step(word: &str) -> Result<Step, String> {
         ("refuse", "") => Ok(Step::Refuse),
         ("crash", "") => Ok(Step::Crash),
         _ => Err(format!(
-            "the scripted agent has no `{word}`; known are !count=N, !where, !pause=TIME, !never, !deaf, !ask=TOOL, !fail, \
-             !refuse and !crash"
+            "the scripted agent has no `{word}`; known are !count=N, !where, !images, !pause=TIME, !never, !deaf, !ask=TOOL, \
+             !fail, !refuse and !crash"
         )),
     }
 }

@@ -216,13 +216,13 @@ impl Actor {
     fn typed(&mut self, turn: TurnId, backend: BackendId, thread: ThreadId, text: String) {
         tracing::debug!(session = %self.machine.record().key, %turn, "a person began a turn in the terminal");
         let (tags, submitter) = (BTreeMap::new(), Submitter::Nobody);
-        self.take(Waiting { turn, backend, input: text, tags, name: None, rerun: None, submitter }, thread, false);
+        self.take(Waiting { turn, backend, said: text.into(), tags, name: None, rerun: None, submitter }, thread, false);
         self.writes.now(Write::Given(turn));
     }
 
     /// A turn that is new to the store.
     fn take(&mut self, waiting: Waiting, thread: ThreadId, is_provisional: bool) {
-        let Waiting { turn, backend, input, tags, name, rerun, submitter } = waiting;
+        let Waiting { turn, backend, said, tags, name, rerun, submitter } = waiting;
         let start = match submitter {
             Submitter::Nobody => Start::Begun,
             Submitter::Reads(_) if name.is_none() && rerun.is_none() => Start::Soon,
@@ -231,7 +231,7 @@ impl Actor {
         let key = &self.machine.record().key;
         self.seq += 1;
         let record = TurnRecord { tags, ..TurnRecord::accepted(turn, key.clone(), backend, thread, self.seq) };
-        let said = Logged::now(Event { seq: self.seq, turn, kind: EventKind::UserText(input) });
+        let said = Logged::now(Event { seq: self.seq, turn, kind: EventKind::UserText(said) });
         self.writes.now(Write::Accepted(Box::new(AcceptedTurn { turn: record.clone(), name, rerun })));
         self.writes.event(&said);
         let (turn, said) = (Box::new(record), Some(said));

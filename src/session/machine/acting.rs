@@ -197,8 +197,9 @@ impl Machine {
 
     /// Makes a submitted turn a steer of the one that runs, if it may be one and can. Gives it back otherwise.
     pub(super) fn steer_instead(&mut self, job: Box<Job>) -> Result<(), Box<Job>> {
-        // One that wants a clean context, or another model, is a turn of its own.
-        let joins = job.steers && !job.request.renew && job.request.model.is_none();
+        // One that wants a clean context, or another model, is a turn of its own; and a steer is text alone.
+        let is_plain = !job.request.renew && job.request.model.is_none() && job.request.images.is_empty();
+        let joins = job.steers && is_plain;
         if !joins || !self.queue.is_empty() || self.may_steer().is_err() {
             return Err(job);
         }

@@ -114,7 +114,8 @@ impl Machine {
         }
         let (turn, reader_gone, lingers) = (job.turn, job.reader_gone, job.request.lingers);
         let clears = job.request.call.as_ref().is_some_and(|call| !call.keep);
-        let mut input = TurnInput { preface: Vec::from_iter(story), text: job.request.input };
+        let mut input =
+            TurnInput { preface: Vec::from_iter(story), images: job.request.images, text: job.request.input };
         if let Some(attached) = &mut self.attached {
             if let Some(new) = &wanted.system_prompt
                 && attached.options.system_prompt.as_ref() != Some(new)

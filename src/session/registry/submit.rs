@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Accepted, MOVES_MAX, Registry, Submitted, first_record};
-use crate::protocol::{EventKind, Retry, SessionKey, TenantId, TurnId};
+use crate::protocol::{EventKind, Retry, SessionKey, TenantId, TurnId, TurnRequest};
 use crate::session::actor::Message;
 use crate::session::delivery::EventReader;
 use crate::session::journal::WatchError;
@@ -20,7 +20,7 @@ impl Registry {
     /// When the session does not take it, or another request has its name.
     pub async fn submit(&self, key: &SessionKey, job: Job) -> Result<Accepted, Denial> {
         if let Some(retry) = job.request.retry
-            && let Some(turn) = self.repeated(key, retry, &job.request.input)?
+            && let Some(turn) = self.repeated(key, retry, &job.request)?
             && let Some(accepted) = self.join(key.tenant(), turn).await?
         {
             return Ok(accepted);
@@ -65,9 +65,10 @@ impl Registry {
     }
 
     /// The turn that a retry means: the session's newest, if it is not over, or nobody has read its answer.
-    fn repeated(&self, key: &SessionKey, retry: Retry, input: &str) -> Result<Option<TurnId>, StoreError> {
+    fn repeated(&self, key: &SessionKey, retry: Retry, request: &TurnRequest) -> Result<Option<TurnId>, StoreError> {
         let Some((view, said)) = self.inner.journal.last_turn(key)? else { return Ok(None) };
-        let is_same = said.is_some_and(|said| matches!(&said.kind, EventKind::UserText(text) if text == input));
+        let is_same =
+            said.is_some_and(|said| matches!(&said.kind, EventKind::UserText(said) if *said == request.said()));
         let is_meant = match view.status {
             TurnStatus::Queued | TurnStatus::InProgress => is_same || retry == Retry::GoOn,
             TurnStatus::Completed => retry == Retry::GoOn || (is_same && view.is_unread),

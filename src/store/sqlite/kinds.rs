@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 
 use super::value::{unreadable, word};
 use super::words::Word;
-use crate::protocol::{Decision, EventKind, Question, SteerId, ThreadId, TurnEnding, TurnError, Usage};
+use crate::protocol::{
+    Decision, EventKind, ImageMark, Question, SteerId, ThreadId, TurnEnding, TurnError, Usage, UserText,
+};
 
 /// The name of a piece of the answer.
 pub(super) const TEXT_DELTA: &str = "text_delta";
@@ -91,6 +93,8 @@ struct Data<'a> {
     code: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<Cow<'a, [ImageMark]>>,
 }
 
 impl<'a> KindRow<'a> {
@@ -100,7 +104,12 @@ impl<'a> KindRow<'a> {
         let (kind, text, data) = match kind {
             EventKind::Waiting(reason) => ("turn_waiting", None, Data { reason: said(reason.word()), ..none() }),
             EventKind::Started { thread } => ("turn_started", None, Data { thread: said(thread.as_str()), ..none() }),
-            EventKind::UserText(text) => return Self::text("user_text", text),
+            EventKind::UserText(UserText { text, images }) if images.is_empty() => {
+                return Self::text("user_text", text);
+            }
+            EventKind::UserText(UserText { text, images }) => {
+                ("user_text", Some(text), Data { images: Some(images.into()), ..none() })
+            }
             EventKind::TextDelta(text) => return Self::text(TEXT_DELTA, text),
             EventKind::ReasoningDelta(text) => return Self::text(REASONING_DELTA, text),
             EventKind::AssistantText(text) => return Self::text("assistant_text", text),
@@ -170,7 +179,10 @@ pub(super) fn read_kind(kind: &str, text: Option<&str>, data: Option<&str>) -> R
     Ok(match kind {
         "turn_waiting" => EventKind::Waiting(word(&need(data.reason)?)?),
         "turn_started" => EventKind::Started { thread: ThreadId::parse(&need(data.thread)?).map_err(unreadable)? },
-        "user_text" => EventKind::UserText(text()?),
+        "user_text" => {
+            let images = data.images.unwrap_or_default().into_owned();
+            EventKind::UserText(UserText { text: text()?, images })
+        }
         TEXT_DELTA => EventKind::TextDelta(text()?),
         REASONING_DELTA => EventKind::ReasoningDelta(text()?),
         "assistant_text" => EventKind::AssistantText(text()?),

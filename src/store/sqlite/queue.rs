@@ -328,7 +328,8 @@ fn bytes_of(write: &Write) -> usize {
         Write::Accepted(accepted) => accepted.rerun.as_ref().map_or(0, |rerun| {
             let history = rerun.request.history.iter().map(|message| message.text.len()).sum::<usize>();
             let instructions = rerun.request.instructions.as_ref().map_or(0, String::len);
-            history + instructions + rerun.request.input.len()
+            let images = rerun.request.images.iter().map(|image| image.base64().len()).sum::<usize>();
+            history + instructions + rerun.request.input.len() + images
         }),
         Write::Event(logged) => return logged.kind.bytes(),
         Write::Forget(_) | Write::Given(_) | Write::Unread(_) => 0,

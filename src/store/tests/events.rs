@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::rig::{Rig, accepted, event, key, logged, session, turn};
+use super::rig::{Rig, accepted, event, image, key, logged, session, turn};
 use super::with_both;
 use crate::protocol::{
     AnsweredBy, Decision, ErrorKind, EventKind, FileChangeKind, FinishReason, InterruptCause, Question, SteerId,
-    ThreadId, TurnEnding, TurnError, Usage, WaitReason,
+    ThreadId, TurnEnding, TurnError, Usage, UserText, WaitReason,
 };
 
 with_both!(every_kind_reads_back, numbers_may_be_left_out, turns_of_a_session_may_mix);
@@ -35,7 +35,8 @@ fn every_kind() -> Vec<EventKind> {
     vec![
         EventKind::Waiting(WaitReason::Capacity),
         EventKind::Started { thread: ThreadId::generate() },
-        EventKind::UserText(text()),
+        EventKind::UserText(text().into()),
+        EventKind::UserText(UserText { text: String::new(), images: vec![image().mark(), image().mark()] }),
         EventKind::TextDelta(text()),
         EventKind::TextDelta(String::new()),
         EventKind::ReasoningDelta(text()),
@@ -122,7 +123,7 @@ fn turns_of_a_session_may_mix(rig: &Rig) {
     let expected = [
         logged(&one, 1, EventKind::TextDelta("a".to_owned())),
         logged(&one, 2, EventKind::TextDelta("b".to_owned())),
-        logged(&other, 3, EventKind::UserText("later".to_owned())),
+        logged(&other, 3, EventKind::UserText("later".into())),
         logged(&one, 4, EventKind::TextDelta("c".to_owned())),
         logged(&one, 5, EventKind::ReasoningDelta("d".to_owned())),
     ];

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 use crate::protocol::{
-    BackendId, Event, EventKind, FinishReason, Idempotency, Logged, SessionKey, TenantId, ThreadId, TurnEnding, TurnId,
-    TurnRequest, Usage,
+    BackendId, Event, EventKind, FinishReason, Idempotency, Image, ImageFormat, Logged, SessionKey, TenantId, ThreadId,
+    TurnEnding, TurnId, TurnRequest, Usage,
 };
 use crate::store::{
     AcceptedTurn, EventStore, MemoryStore, Rerun, SessionRecord, SqliteOptions, SqliteStore, StoreProgress, TurnQuery,
@@ -122,12 +122,17 @@ pub(in crate::store) fn completed(text: &str) -> EventKind {
 }
 
 pub(in crate::store) fn said(text: &str) -> EventKind {
-    EventKind::UserText(text.to_owned())
+    EventKind::UserText(text.into())
 }
 
 /// All turns of a tenant.
 pub(in crate::store) fn all_of(tenant: TenantId) -> TurnQuery {
     TurnQuery { tenant, session: None, tags: Vec::new(), before: None, limit: 100 }
+}
+
+/// The smallest thing that is taken for an image.
+pub(in crate::store) fn image() -> Image {
+    Image::from_base64(ImageFormat::Gif, "R0lGODlh".into()).expect("an image")
 }
 
 /// A request with something in most of its fields.
@@ -141,6 +146,7 @@ pub(in crate::store) fn request() -> TurnRequest {
         instructions: Some("be brief".to_owned()),
         history: vec![HistoryMessage { role: Role::Assistant, text: "earlier".to_owned() }],
         input: "say it\n\"again\" 你好".to_owned(),
+        images: vec![image()],
         unnamed: false,
         lingers: true,
         idempotency: Some(Idempotency { key: "name".to_owned(), digest: u64::MAX }),

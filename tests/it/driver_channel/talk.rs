@@ -42,7 +42,7 @@ impl Talk {
     /// Begins a turn.
     pub(super) async fn start(&mut self, text: &str) {
         self.shown.clear();
-        let input = TurnInput { preface: Vec::new(), text: text.into() };
+        let input = TurnInput { text: text.into(), ..TurnInput::default() };
         self.send(CommandKind::StartTurn { turn: TurnId::generate(), input, options: TurnOptions::default() }).await;
     }
 

@@ -132,6 +132,16 @@ impl Daemon {
         log.lines().map(text).map(|text| serde_json::from_str(&text).expect("a string")).collect()
     }
 
+    /// The images that reached turns of the stand-in, as base64: those of each turn, in order.
+    pub(crate) fn stand_in_images(&self) -> Vec<Vec<String>> {
+        let log = std::fs::read_to_string(self.scratch().join("turns.log")).unwrap_or_default();
+        let images = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).expect("a JSON line");
+            serde_json::from_value::<Option<Vec<String>>>(line["images"].clone()).expect("base64").unwrap_or_default()
+        };
+        log.lines().map(images).collect()
+    }
+
     /// The session as `GET /v1/sessions` shows it.
     pub(crate) async fn session(&self, key: &str) -> Option<serde_json::Value> {
         let list = self.client.get("/v1/sessions").await;

@@ -9,6 +9,7 @@ mod door;
 mod events;
 mod history;
 mod identity;
+mod images;
 mod limits;
 mod lost;
 mod models;

@@ -73,7 +73,7 @@ impl Talk {
             assert!(matches!(first, Some(DriverEvent::Ready { pid: Some(_) })), "{first:?}");
         }
         self.commands += 1;
-        let input = TurnInput { preface: Vec::new(), text: text.into() };
+        let input = TurnInput { text: text.into(), ..TurnInput::default() };
         let kind = CommandKind::StartTurn { turn: TurnId::generate(), input, options: TurnOptions::default() };
         self.attachment.commands.send(Command { id: self.commands, kind }).await.unwrap();
         let mut thread = None;

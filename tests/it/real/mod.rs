@@ -10,6 +10,7 @@
 //! | `literal` | client text stays text |
 //! | `openclaw` | OpenClaw's recorded requests, one after the other |
 //! | `history` | what is told of a turn when it is over |
+//! | `images` | what users show reaches the model as it is |
 //! | `calls` | nothing of one call is in the next, though the process is the same |
 //! | `permissions` | what an agent may do unasked, and what it is told otherwise |
 //! | `interrupts` | a turn is stopped, its process is not |
@@ -31,6 +32,7 @@ mod dialogs;
 mod events;
 mod fork;
 mod history;
+mod images;
 mod interrupts;
 mod literal;
 mod lost;

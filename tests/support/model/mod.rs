@@ -15,7 +15,7 @@
 //! | anything else | 404 with the API's error body |
 //!
 //! What is no user text: `<system-reminder>` and the tags claude puts around the output of its own commands, its notes about
-//! an interrupt, and tool results. A `<channel …>` tag counts as its content. `claude` sends requests on the side too (titles,
+//! an interrupt and about images, and tool results. A `<channel …>` tag counts as its content. `claude` sends requests on the side too (titles,
 //! quota checks); they get a fixed answer, and neither run scripts nor use up attempts. The usage numbers are always
 //! [`USAGE`].
 //!

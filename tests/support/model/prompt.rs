@@ -16,7 +16,7 @@ const OWN_TAGS: [&str; 10] = [
     "instructions_changed",
 ];
 /// Notes of claude's own that are no tag.
-const OWN_NOTES: [&str; 2] = ["[Request interrupted by user", "Output token limit hit. Resume directly"];
+const OWN_NOTES: [&str; 3] = ["[Request interrupted by user", "Output token limit hit. Resume directly", "[Image: "];
 /// What turnmux puts between a history and the user's text.
 const NEWEST_FOLLOWS: &str = "What follows is the newest message.";
 /// How much of a tool's result the default answer repeats, in characters.

@@ -233,7 +233,10 @@ impl Agent {
         let Some(log) = &mut self.log else {
             return Ok(());
         };
-        let line = json!({"pid": std::process::id(), "session": self.thread.id, "text": input.text()});
+        let mut line = json!({"pid": std::process::id(), "session": self.thread.id, "text": input.text()});
+        if !input.images.is_empty() {
+            line["images"] = json!(input.images);
+        }
         log.write_all(format!("{line}\n").as_bytes())
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Input {
     pub(super) uuid: String,
     /// Its text blocks, blank ones left out. The last is what is asked.
     pub(super) texts: Vec<String>,
+    /// Its images, as base64.
+    pub(super) images: Vec<String>,
     /// The content, for `--replay-user-messages`.
     pub(super) content: Value,
     /// Whether claude would read commands out of it.
@@ -161,7 +163,15 @@ impl Intake {
         let content = line.message["content"].clone();
         let typed = !(line.text_not_typed && settings.is_new());
         let (texts, hidden) = texts_of(&content);
-        self.queue.push_back(Input { uuid: line.uuid.clone(), texts, content, typed: typed && !hidden, read_ns });
+        let images = images_of(&content);
+        self.queue.push_back(Input {
+            uuid: line.uuid.clone(),
+            texts,
+            images,
+            content,
+            typed: typed && !hidden,
+            read_ns,
+        });
     }
 
     fn control(&mut self, line: &Line, output: &mut Output, settings: &Settings) -> io::Result<Event> {
@@ -255,6 +265,11 @@ fn texts_of(content: &Value) -> (Vec<String>, bool) {
     let blank = |text: &&str| text.trim().is_empty();
     let hidden = texts.last().is_some_and(blank);
     (texts.into_iter().filter(|text| !blank(text)).map(str::to_owned).collect(), hidden)
+}
+
+fn images_of(content: &Value) -> Vec<String> {
+    let blocks = content.as_array().into_iter().flatten();
+    blocks.filter_map(|block| block["source"]["data"].as_str()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

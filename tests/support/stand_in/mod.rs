@@ -17,7 +17,7 @@
 //! | --- | --- |
 //! | `STAND_IN_VERSION` | what `--version` and `system/init` say; default `2.1.329` |
 //! | `STAND_IN_STATE` | directory that keeps the threads, `ID.jsonl` each; without it every `--resume` succeeds, with no history |
-//! | `STAND_IN_LOG` | file that gets a line `{"pid","session","text"}` for each user line that reaches a turn, one write each |
+//! | `STAND_IN_LOG` | file that gets a line `{"pid","session","text"}`, and `"images"` as base64 where there are any, for each user line that reaches a turn, one write each |
 //! | `STAND_IN_RUNS` | file that gets a line `{"at_ns","pid","mark","text"}` when a text is taken (`"begin"`) and when its turn ends (`"end"`), synced to the disk before anything else happens; `CLOCK_MONOTONIC` |
 //! | `STAND_IN_STAMPS` | `1`: the first delta's line and the result carry `"stamps":{"read_ns","written_ns"}`, `CLOCK_MONOTONIC` |
 //! | `STAND_IN_READY_FIFO` | path of a FIFO; `initialize` is answered when somebody opens it for writing |

@@ -148,10 +148,10 @@ impl Markdown {
         paragraph(out, &format!("## {} · {}", time(record.accepted_at), record.status.name().replace('_', " ")));
         paragraph(out, &facts(&record));
         if let Some(said) = self.lookups.at(record.first_seq)?
-            && let EventKind::UserText(text) = &said.kind
+            && let EventKind::UserText(said) = &said.kind
         {
             paragraph(out, "**User**");
-            quote(out, text);
+            quote(out, &said.in_words());
         }
         Ok(Some(record))
     }

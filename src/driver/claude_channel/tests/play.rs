@@ -50,7 +50,7 @@ impl Play {
     }
 
     pub(super) fn start(&mut self) {
-        let input = TurnInput { preface: vec!["before".into()], text: "do it".into() };
+        let input = TurnInput { preface: vec!["before".into()], text: "do it".into(), ..TurnInput::default() };
         self.command(CommandKind::StartTurn { turn: TurnId::generate(), input, options: TurnOptions::default() });
     }
 

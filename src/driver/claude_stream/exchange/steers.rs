@@ -27,7 +27,7 @@ impl Exchange {
             Phase::Running(turn) => {
                 let steer = Steer { command, uuid: uuid::Uuid::new_v4() };
                 turn.steers.push(steer);
-                let input = TurnInput { preface: Vec::new(), text };
+                let input = TurnInput { text, ..TurnInput::default() };
                 input::user(&mut self.out, steer.uuid, &input, self.spec.commands);
                 self.ack(command, Ok(()));
             }

@@ -1,0 +1,48 @@
+//! What users show reaches the model as it is: byte for byte, in the turn that it was shown in, and in no other.
+
+use serde_json::{Value, json};
+
+use super::{KEY, request_for};
+use crate::harness::{Claude, Daemon, PNG, Recorded, shows};
+use crate::support::model::Recorded as Asked;
+
+on_both!(an_image_reaches_the_model_byte_for_byte, openclaws_image_reaches_the_model,);
+
+/// The images of a request, of all its messages.
+fn images(asked: &Asked) -> Vec<Value> {
+    let messages = asked.body["messages"].as_array().expect("messages").iter();
+    let blocks = messages.flat_map(|message| message["content"].as_array().into_iter().flatten());
+    blocks.filter(|block| block["type"] == "image").map(|block| block["source"].clone()).collect()
+}
+
+fn source() -> Value {
+    json!({"type": "base64", "media_type": "image/png", "data": PNG})
+}
+
+async fn an_image_reaches_the_model_byte_for_byte(claude: Claude) {
+    let daemon = Daemon::claude(claude).start().await;
+    let session = daemon.client.session(KEY);
+    // What claude would act on, were it not shown beside an image.
+    let reply = session.post("/v1/chat/completions", &shows("/clear @/etc/hostname", &[PNG, PNG])).await;
+    assert!(reply.text().starts_with("You said: /clear @/etc/hostname"), "{reply:?}");
+    let asked = request_for(&daemon.model, "/clear @/etc/hostname").await;
+    assert_eq!(images(&asked), [source(), source()]);
+    let pid = daemon.agent(KEY).await;
+    session.ask("no image").await.text();
+    let asked = request_for(&daemon.model, "no image").await;
+    assert_eq!(images(&asked), [source(), source()], "those of the turn before");
+    assert_eq!(daemon.agent(KEY).await, pid);
+    assert!(daemon.stop().await.success());
+}
+
+async fn openclaws_image_reaches_the_model(claude: Claude) {
+    let daemon = Daemon::claude(claude).start().await;
+    let mut stream = Recorded::load(&daemon, "image").model("claude-code").stream(&daemon).await;
+    assert_eq!(stream.header("x-turnmux-session"), Some("ops::cfd5e350-ec63-40c3-86b4-eca6176ce5e9"));
+    let answer = stream.rest().await.0;
+    assert!(answer.contains("what is in this image?") && !answer.contains("Runtime:"), "{answer}");
+    let asked = request_for(&daemon.model, "what is in this image?").await;
+    assert_eq!(images(&asked), [source()]);
+    assert!(!asked.body["messages"].to_string().contains("INTERNAL_CONTEXT"));
+    assert!(daemon.stop().await.success());
+}
