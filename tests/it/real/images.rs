@@ -1,12 +1,17 @@
 //! What users show reaches the model as it is: byte for byte, in the turn that it was shown in, and in no other.
 
+use nix::sys::signal::Signal::SIGKILL;
 use serde_json::{Value, json};
 
 use super::{KEY, request_for};
-use crate::harness::{Claude, Daemon, PNG, Recorded, shows};
+use crate::harness::{Claude, Daemon, PNG, Recorded, all_gone, shows};
 use crate::support::model::Recorded as Asked;
 
-on_both!(an_image_reaches_the_model_byte_for_byte, openclaws_image_reaches_the_model,);
+on_both!(
+    an_image_reaches_the_model_byte_for_byte,
+    openclaws_image_reaches_the_model,
+    a_turn_that_waited_when_the_daemon_was_killed_still_has_its_image,
+);
 
 /// The images of a request, of all its messages.
 fn images(asked: &Asked) -> Vec<Value> {
@@ -44,5 +49,26 @@ async fn openclaws_image_reaches_the_model(claude: Claude) {
     let asked = request_for(&daemon.model, "what is in this image?").await;
     assert_eq!(images(&asked), [source()]);
     assert!(!asked.body["messages"].to_string().contains("INTERNAL_CONTEXT"));
+    assert!(daemon.stop().await.success());
+}
+
+async fn a_turn_that_waited_when_the_daemon_was_killed_still_has_its_image(claude: Claude) {
+    let mut daemon = Daemon::claude(claude).start().await;
+    let session = daemon.client.session(KEY);
+    let mut running = session.stream("::say \"seen\\n\"\n::hold here").await;
+    running.first_text().await;
+    let mut body = shows("look at it", &[PNG]);
+    body["stream"] = json!(true);
+    let named = session.with("Idempotency-Key", "name").stream_body(&body).await;
+    let turn = named.header("x-turnmux-turn").expect("a turn").to_owned();
+    daemon.signal(SIGKILL);
+    daemon.ended().await;
+    all_gone(daemon.scratch()).await;
+
+    let daemon = Daemon::claude(claude).scratch(daemon.share_scratch()).start().await;
+    daemon.logged("lost=1 queued=1", 1).await;
+    let asked = request_for(&daemon.model, "look at it").await;
+    assert_eq!(images(&asked), [source()]);
+    daemon.client.watch(&format!("/v1/turns/{turn}/events")).await.until("turn_completed").await;
     assert!(daemon.stop().await.success());
 }
