@@ -88,8 +88,8 @@ impl Driver for ClaudeAuto {
     }
 
     fn takes_images(&self, backend: &BackendId) -> bool {
-        // Only over stdio, and only once it is known that it is that.
-        self.found.get(backend).is_some_and(|found| found.is_some()) && self.stream.takes_images(backend)
+        // Whichever way it is.
+        self.channel.takes_images(backend) && self.stream.takes_images(backend)
     }
 
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {

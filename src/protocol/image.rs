@@ -155,13 +155,21 @@ impl Image {
             return Err(ImageError::TooLarge);
         }
         match ImageFormat::of(&bytes).ok_or(ImageError::Unknown)? {
-            found if found == said => {
-                let mut hasher = FnvHasher::default();
-                hasher.write(&bytes);
-                Ok(Self { format: said, base64, digest: hasher.finish() })
-            }
+            found if found == said => Ok(Self { format: said, base64, digest: digest(&bytes) }),
             found => Err(ImageError::Other { said, found }),
         }
+    }
+
+    /// The image that these bytes are.
+    ///
+    /// # Errors
+    /// When they are none.
+    pub fn encode(bytes: &[u8]) -> Result<Self, ImageError> {
+        let format = ImageFormat::of(bytes).ok_or(ImageError::Unknown)?;
+        if bytes.len() > IMAGE_BYTES_MAX {
+            return Err(ImageError::TooLarge);
+        }
+        Ok(Self { format, base64: BASE64.encode(bytes).into(), digest: digest(bytes) })
     }
 
     /// Its format.
@@ -189,6 +197,12 @@ impl Image {
     pub fn mark(&self) -> ImageMark {
         ImageMark { media_type: self.format, bytes: self.bytes(), digest: self.digest }
     }
+}
+
+fn digest(bytes: &[u8]) -> u64 {
+    let mut hasher = FnvHasher::default();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 impl fmt::Debug for Image {
@@ -239,6 +253,7 @@ mod tests {
         ] {
             let image = image(format, bytes).unwrap();
             assert_eq!((image.format(), image.bytes(), &*image.decode()), (format, bytes.len(), bytes));
+            assert_eq!(Image::encode(bytes), Ok(image));
             assert_eq!(ImageFormat::named(&format.media_type().to_uppercase()), Some(format));
         }
         assert_eq!(ImageFormat::named("image/jpg"), Some(ImageFormat::Jpeg));

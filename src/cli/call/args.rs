@@ -37,7 +37,7 @@ pub struct CallArgs {
     /// Interrupt the turn when it takes longer, such as `90s` or `5m`; a bare number is seconds
     #[arg(short, long, value_name = "TIME", value_parser = time)]
     pub timeout: Option<Duration>,
-    /// Give the agent this text file with the prompt; may be repeated
+    /// Give the agent this file with the prompt: a text, or an image (PNG, JPEG, GIF, WebP); may be repeated
     #[arg(short, long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Go on in this session, and keep its context

@@ -1,11 +1,17 @@
-//! What an agent is asked: the words of the command line or of stdin, the files, and the text around them.
+//! What an agent is asked: the words of the command line or of stdin, the files, and the text around them. A file that is an
+//! image is shown as one.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read, stdin};
 use std::path::{Path, PathBuf};
 
+use crate::protocol::{IMAGE_BYTES_MAX, IMAGES_BYTES_MAX, IMAGES_MAX, Image, ImageError, ImageFormat};
+
 /// The longest prompt with its files, in bytes: more than a model reads, and less than a daemon takes by default.
 pub(super) const PROMPT_BYTES_MAX: usize = 16 << 20;
+
+/// As many of a file's first bytes tell whether it is an image.
+const HEAD_BYTES: usize = 12;
 
 /// Where the prompt stands in the text around it.
 const PLACE: &str = "{prompt}";
@@ -22,8 +28,19 @@ pub enum PromptError {
     /// Stdin cannot be read.
     #[error("stdin cannot be read: {0}")]
     Stdin(io::Error),
+    /// An image cannot be shown.
+    #[error("{path}: the image {source}")]
+    Image {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: ImageError,
+    },
+    /// There are too many images, or they are too large together.
+    #[error("a prompt takes at most {IMAGES_MAX} images and {} MiB of them; name the others in the prompt, and let the agent read them", IMAGES_BYTES_MAX >> 20)]
+    TooManyImages,
     /// Something is no text.
-    #[error("{0} is no UTF-8 text; name it in the prompt, and let the agent read it")]
+    #[error("{0} is no UTF-8 text and no image; name it in the prompt, and let the agent read it")]
     NoText(String),
     /// A file cannot be read.
     #[error("{path}: {source}")]
@@ -35,11 +52,20 @@ pub enum PromptError {
     },
 }
 
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Prompt {
+    /// The words, with the files that are texts in them.
+    pub(super) text: String,
+    /// The files that are images.
+    pub(super) images: Vec<Image>,
+}
+
 /// Puts together what is asked. Reads stdin to its end when there is no prompt, or it is `-`.
 ///
 /// # Errors
 /// When there is none, something cannot be read, or it is too long.
-pub(super) fn read(prompt: Option<&str>, files: &[PathBuf], wrapping: Option<&str>) -> Result<String, PromptError> {
+pub(super) fn read(prompt: Option<&str>, files: &[PathBuf], wrapping: Option<&str>) -> Result<Prompt, PromptError> {
     let mut room = PROMPT_BYTES_MAX;
     let said = match prompt {
         Some(text) if text != "-" => {
@@ -53,12 +79,12 @@ pub(super) fn read(prompt: Option<&str>, files: &[PathBuf], wrapping: Option<&st
     if said.trim().is_empty() {
         return Err(PromptError::Empty);
     }
-    let mut whole = String::new();
+    let (mut whole, mut images) = (String::new(), Vec::new());
     for path in files {
-        whole.push_str(&attached(path, &mut room)?);
+        whole.push_str(&attached(path, &mut room, &mut images)?);
     }
     whole.push_str(said.trim_end());
-    Ok(wrap(&whole, wrapping))
+    Ok(Prompt { text: wrap(&whole, wrapping), images })
 }
 
 /// The prompt with the configured text around it.
@@ -69,12 +95,23 @@ fn wrap(prompt: &str, wrapping: Option<&str>) -> String {
     }
 }
 
-/// A file as it stands in the prompt.
-fn attached(path: &Path, room: &mut usize) -> Result<String, PromptError> {
+/// A file as it stands in the prompt. An image has its name there, and goes to the others.
+fn attached(path: &Path, room: &mut usize, images: &mut Vec<Image>) -> Result<String, PromptError> {
     let unreadable = |source| PromptError::File { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    let text = text_of(take(file, room, unreadable)?, &path.display().to_string())?;
     let name = path.display().to_string().replace(['"', '\n'], "_");
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(unreadable)?;
+    if ImageFormat::of(&head).is_some() {
+        let unfit = |source| PromptError::Image { path: path.to_owned(), source };
+        file.take(IMAGE_BYTES_MAX as u64).read_to_end(&mut head).map_err(unreadable)?;
+        images.push(Image::encode(&head).map_err(unfit)?);
+        if images.len() > IMAGES_MAX || images.iter().map(Image::bytes).sum::<usize>() > IMAGES_BYTES_MAX {
+            return Err(PromptError::TooManyImages);
+        }
+        return Ok(format!("<image path=\"{name}\"/>\n\n"));
+    }
+    let text = text_of(take(head.chain(file), room, unreadable)?, &path.display().to_string())?;
     let end = if text.ends_with('\n') { "" } else { "\n" };
     Ok(format!("<file path=\"{name}\">\n{text}{end}</file>\n\n"))
 }
@@ -115,7 +152,34 @@ mod tests {
         let path = folder.path().join("a.txt");
         std::fs::write(&path, "one\ntwo").unwrap();
         let whole = read(Some("Sum up.\n"), from_ref(&path), None).unwrap();
-        assert_eq!(whole, format!("<file path=\"{}\">\none\ntwo\n</file>\n\nSum up.", path.display()));
+        assert_eq!(whole.images, []);
+        assert_eq!(whole.text, format!("<file path=\"{}\">\none\ntwo\n</file>\n\nSum up.", path.display()));
+    }
+
+    #[test]
+    fn an_image_is_shown_and_has_its_name_in_the_prompt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture");
+        let write = |bytes: usize| {
+            let mut gif = b"GIF89a".to_vec();
+            gif.resize(bytes, 0xff);
+            std::fs::write(&path, &gif).unwrap();
+            gif
+        };
+        let gif = write(1_000);
+        let files = [path.clone(), path.clone()];
+        let prompt = read(Some("What is it?"), &files, Some("Briefly. {prompt}")).unwrap();
+        let name = format!("<image path=\"{}\"/>\n\n", path.display());
+        assert_eq!(prompt.text, format!("Briefly. {name}{name}What is it?"));
+        let image = Image::encode(&gif).unwrap();
+        assert_eq!(prompt.images, [image.clone(), image]);
+
+        let refused = |files: &[PathBuf]| read(Some("?"), files, None).unwrap_err();
+        assert!(matches!(refused(&vec![path.clone(); IMAGES_MAX + 1]), PromptError::TooManyImages));
+        write(IMAGE_BYTES_MAX);
+        assert!(matches!(refused(&vec![path.clone(); 4]), PromptError::TooManyImages));
+        write(IMAGE_BYTES_MAX + 1);
+        assert!(matches!(refused(from_ref(&path)), PromptError::Image { source: ImageError::TooLarge, .. }));
     }
 
     #[test]

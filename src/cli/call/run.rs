@@ -12,11 +12,13 @@ use super::alone::Alone;
 use super::context::{self, Place as Folder};
 use super::output::Output;
 use super::progress::Progress;
+use super::prompt::{self, Prompt};
 use super::schema::Schema;
 use super::turn::{Print, Shown, Stops, stdout_error, turn};
-use super::{CallArgs, CallError, Serve, background, prompt};
+use super::{CallArgs, CallError, Serve, background};
 use crate::cli::client::{Client, ClientError, Place, Source};
 use crate::config::{Config, Environment};
+use crate::protocol::Image;
 
 /// How often an answer is asked for that fits the schema.
 const ATTEMPTS_MAX: usize = 3;
@@ -56,7 +58,7 @@ pub fn run(args: &CallArgs, serve: Serve) -> Result<(), CallError> {
 struct Call<'a> {
     args: &'a CallArgs,
     folder: Folder,
-    prompt: String,
+    prompt: Prompt,
     schema: Option<Schema>,
 }
 
@@ -86,7 +88,7 @@ impl Call<'_> {
         };
         let mut prompt = self.prompt.clone();
         if let Some(schema) = &self.schema {
-            prompt = format!("{prompt}\n\n{}", schema.demand());
+            prompt.text = format!("{}\n\n{}", prompt.text, schema.demand());
         }
         let mut fault = String::new();
         for _ in 0..ATTEMPTS_MAX {
@@ -117,7 +119,7 @@ impl Call<'_> {
     }
 
     /// One turn; where the session turns out to be in another folder than the shell, in that.
-    async fn turn(&self, client: &Client, prompt: &str, shown: Shown<'_>) -> Result<String, CallError> {
+    async fn turn(&self, client: &Client, prompt: &Prompt, shown: Shown<'_>) -> Result<String, CallError> {
         let body = self.body(prompt);
         let headers = context::headers(self.args, &self.folder)?;
         let is_optional = self.args.session.is_some() && matches!(self.folder, Folder::Here(_));
@@ -132,8 +134,17 @@ impl Call<'_> {
         }
     }
 
-    fn body(&self, prompt: &str) -> Value {
-        let mut body = json!({"stream": true, "messages": [{"role": "user", "content": prompt}]});
+    fn body(&self, prompt: &Prompt) -> Value {
+        let mut content = json!(prompt.text);
+        if !prompt.images.is_empty() {
+            let part = |image: &Image| {
+                let url = format!("data:{};base64,{}", image.format(), image.base64());
+                json!({"type": "image_url", "image_url": {"url": url}})
+            };
+            let text = json!({"type": "text", "text": prompt.text});
+            content = [text].into_iter().chain(prompt.images.iter().map(part)).collect();
+        }
+        let mut body = json!({"stream": true, "messages": [{"role": "user", "content": content}]});
         if let Some(backend) = &self.args.backend {
             body["model"] = json!(backend);
         }
@@ -141,14 +152,18 @@ impl Call<'_> {
     }
 
     /// What the agent is asked when its answer does not fit. A session knows the question; an empty context does not.
-    fn again(&self, answer: &str, fault: &str, schema: &Schema) -> String {
-        let asked = if self.args.session.is_some() { "" } else { &*format!("{}\n\n", self.prompt) };
+    fn again(&self, answer: &str, fault: &str, schema: &Schema) -> Prompt {
+        let (asked, images) = match self.args.session {
+            Some(_) => (String::new(), Vec::new()),
+            None => (format!("{}\n\n", self.prompt.text), self.prompt.images.clone()),
+        };
         let end = answer.floor_char_boundary(WRONG_BYTES_MAX);
-        format!(
+        let text = format!(
             "{asked}{}\n\nThe last answer was refused: {fault}\n\nThat answer was:\n\n{}",
             schema.demand(),
             &answer[..end]
-        )
+        );
+        Prompt { text, images }
     }
 }
 

@@ -273,6 +273,16 @@ impl Exchange {
         }
     }
 
+    /// Whether the turn is not over.
+    pub(super) fn has(&self, turn: TurnId) -> bool {
+        [&self.turn, &self.behind].into_iter().flatten().any(|known| known.id == turn)
+    }
+
+    /// A command cannot be carried out.
+    pub(super) fn fail(&mut self, id: CommandId, error: TurnError) {
+        self.ack(id, Err(error));
+    }
+
     /// Stops what claude does, whosever turn that is.
     pub(super) fn interrupt_now(&mut self) {
         if self.busy {

@@ -34,7 +34,8 @@ impl ChannelFolder {
     pub fn create(parent: &Path, port: u16) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
         sweep(parent);
-        let path = parent.join(Uuid::new_v4().simple().to_string());
+        // As claude will name it, which compares paths.
+        let path = parent.canonicalize()?.join(Uuid::new_v4().simple().to_string());
         DirBuilder::new().mode(0o700).create(&path)?;
         let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join(LOCK))?;
         lock.lock()?;
@@ -51,7 +52,8 @@ impl ChannelFolder {
     /// Names for the files of one more process.
     pub(super) fn files(&self) -> HostFiles {
         let id = Uuid::new_v4().simple();
-        HostFiles { prompt: self.0.path.join(format!("{id}.prompt")), log: self.0.path.join(format!("{id}.log")) }
+        let path = |kind: &str| self.0.path.join(format!("{id}.{kind}"));
+        HostFiles { prompt: path("prompt"), log: path("log"), images: path("images") }
     }
 }
 
@@ -62,13 +64,15 @@ impl Drop for Inner {
     }
 }
 
-/// The files of one process. The prompt is removed when this is dropped.
+/// The files of one process. The prompt and the images are removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct HostFiles {
     /// Holds the system prompt, which must not stand among the arguments.
     prompt: PathBuf,
     /// Where claude's log goes: a FIFO, so that nothing of it stays.
     pub(super) log: PathBuf,
+    /// Below it lie the images of the turn that runs, which claude may read.
+    pub(super) images: PathBuf,
 }
 
 impl HostFiles {
@@ -87,6 +91,7 @@ impl Drop for HostFiles {
     fn drop(&mut self) {
         // Most processes have none.
         let _ = fs::remove_file(&self.prompt);
+        let _ = fs::remove_dir_all(&self.images);
     }
 }
 

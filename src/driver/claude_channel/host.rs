@@ -3,6 +3,7 @@
 //! It takes commands before anything else, so that an interrupt passes however slow the reader of the events is: while an
 //! event waits for room, no more frames and hooks are taken, and claude waits for its hooks. The terminal is always read.
 
+mod shown;
 mod watched;
 
 use std::collections::{HashMap, VecDeque};
@@ -15,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use self::shown::Shown;
 use super::exchange::{Act, Exchange, Reply, behavior};
 use super::folder::HostFiles;
 use super::start::{Look, Start};
@@ -98,7 +100,9 @@ struct Host<'a> {
     ready_by: Instant,
     commands: &'a mut mpsc::Receiver<Command>,
     events: &'a mpsc::Sender<DriverEvent>,
-    _files: HostFiles,
+    /// Images of the turn that was given.
+    shown: Option<Shown>,
+    files: HostFiles,
 }
 
 /// claude's own record of the conversation, read from where it stood when the first turn began.
@@ -172,13 +176,16 @@ impl<'a> Host<'a> {
             ready_by: Instant::now() + driver.limits.ready,
             commands,
             events,
-            _files: files,
+            shown: None,
+            files,
         })
     }
 
     async fn serve(mut self) -> (End, bool) {
         let mut painted = BytesMut::new();
         let over = loop {
+            // Before anybody is told that the turn is over.
+            self.shown.take_if(|shown| !self.exchange.has(shown.turn));
             self.send_now();
             // What happened before is still told, unless there is danger.
             let told = self.exchange.events.is_empty();
@@ -213,7 +220,9 @@ impl<'a> Host<'a> {
             let now = std::time::Instant::now();
             match happened {
                 Happened::Command(Some(command)) if command.kind != CommandKind::Detach => {
-                    self.exchange.command(now, command);
+                    if let Some(command) = self.show_images(command).await {
+                        self.exchange.command(now, command);
+                    }
                 }
                 Happened::Command(_) => break Over::Detached,
                 Happened::Frame(Some(frame)) => self.frame(frame),

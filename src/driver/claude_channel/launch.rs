@@ -59,7 +59,7 @@ pub(super) fn spawn_request(
     set("TURNMUX_CHANNEL_SESSION", request.label.clone().into());
     Ok(SpawnRequest {
         program: launch::program(&request.spec, &request.directory)?,
-        args: args(request, &folder.plugin(), &files.log, prompt),
+        args: args(request, &folder.plugin(), files, prompt),
         env: env.into_iter().collect(),
         directory: request.directory.clone(),
         label: request.label.clone(),
@@ -67,17 +67,26 @@ pub(super) fn spawn_request(
     })
 }
 
-fn args(request: &OpenRequest, plugin_folder: &Path, log: &Path, prompt: Option<&Path>) -> Vec<OsString> {
+fn args(request: &OpenRequest, plugin_folder: &Path, files: &HostFiles, prompt: Option<&Path>) -> Vec<OsString> {
     let mut args: Vec<OsString> = Vec::new();
     let mut add = |name: &str, value: OsString| args.extend([name.into(), value]);
     add("--plugin-dir", plugin_folder.into());
     // The plugin comes with turnmux, so claude's question about channels in development is answered with yes.
     add("--dangerously-load-development-channels", plugin::CHANNEL.into());
     add("--allowedTools", plugin::REPLY_TOOL.into());
-    add("--debug-file", log.into());
+    add("--allowedTools", may_read(&files.images));
+    add("--debug-file", files.log.clone().into());
     if let Some(prompt) = prompt {
         add("--append-system-prompt-file", prompt.into());
     }
     args.extend(launch::args(request));
     args
+}
+
+/// claude's rule that it may read what lies in that folder. Two slashes are its sign for the root of the file system.
+fn may_read(folder: &Path) -> OsString {
+    let mut rule = OsString::from("Read(/");
+    rule.push(folder);
+    rule.push("/**)");
+    rule
 }

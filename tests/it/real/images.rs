@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal::SIGKILL;
 use serde_json::{Value, json};
 
-use super::{KEY, request_for};
+use super::{KEY, request_for, requests};
 use crate::harness::{Claude, Daemon, PNG, Recorded, all_gone, shows};
 use crate::support::model::Recorded as Asked;
 
@@ -12,6 +12,8 @@ on_both!(
     openclaws_image_reaches_the_model,
     a_turn_that_waited_when_the_daemon_was_killed_still_has_its_image,
 );
+
+in_terminal!(a_claude_in_a_terminal_looks_at_the_image_unasked,);
 
 /// The images of a request, of all its messages.
 fn images(asked: &Asked) -> Vec<Value> {
@@ -70,5 +72,37 @@ async fn a_turn_that_waited_when_the_daemon_was_killed_still_has_its_image(claud
     let asked = request_for(&daemon.model, "look at it").await;
     assert_eq!(images(&asked), [source()]);
     daemon.client.watch(&format!("/v1/turns/{turn}/events")).await.until("turn_completed").await;
+    assert!(daemon.stop().await.success());
+}
+
+async fn a_claude_in_a_terminal_looks_at_the_image_unasked(claude: Claude) {
+    let daemon = Daemon::claude(claude).start().await;
+    let session = daemon.client.session(KEY);
+    // Nobody could answer: a tool that asks for leave is denied.
+    let script = "::tool Read {\"file_path\": \"%IMAGE%\"}\n::say seen";
+    let reply = session.post("/v1/chat/completions", &shows(script, &[PNG])).await;
+    assert_eq!(reply.text().trim(), "seen");
+    let asked = request_for(&daemon.model, "Read").await;
+    let messages = asked.body["messages"].to_string();
+    let (_, path) = messages.split_once("before you answer:\\n").expect("what claude is told");
+    let path = path.split_once("\\n").expect("a path").0.to_owned();
+    assert!(path.ends_with("/1.png"), "{path}");
+
+    let looked = requests(&daemon.model).last().expect("the model was asked").body["messages"].clone();
+    let blocks = looked.as_array().expect("messages").iter();
+    let blocks = blocks.flat_map(|message| message["content"].as_array().into_iter().flatten());
+    let result = blocks.filter(|block| block["type"] == "tool_result").next_back().expect("a result");
+    assert_eq!(
+        (&result["content"][0]["type"], &result["content"][0]["source"]),
+        (&json!("image"), &source()),
+        "{result}"
+    );
+    assert!(!std::path::Path::new(&path).exists(), "it is there while its turn runs, and no longer");
+
+    // Only that folder is open to it.
+    let other = daemon.scratch().join("other.png");
+    std::fs::write(&other, "not shown").expect("a file");
+    let reply = session.ask(&format!("::tool Read {{\"file_path\": {:?}}}", other.display().to_string())).await;
+    assert!(!reply.text().contains("not shown"), "{reply:?}");
     assert!(daemon.stop().await.success());
 }

@@ -5,6 +5,8 @@
 //! not blank, for claude joins user lines that follow each other. So an answer shows that the history is there. Behind a `::tool` directive the script goes on in the request that brings the tool's result; when nothing
 //! stands behind it, the answer is `The tool said: RESULT [turn K]`.
 //!
+//! Where turnmux names images for a claude to look at, `%IMAGE%` in a script is the path of the first.
+//!
 //! | request | answer |
 //! | --- | --- |
 //! | `POST /v1/messages`, with `?beta=true` or not | the scripted message, as SSE when `"stream":true`, else one JSON body |

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Tags whose content is claude's own, or turnmux's, and not the user's.
-const OWN_TAGS: [&str; 10] = [
+const OWN_TAGS: [&str; 11] = [
     "system-reminder",
     "local-command-caveat",
     "local-command-stdout",
@@ -14,11 +14,14 @@ const OWN_TAGS: [&str; 10] = [
     "command-contents",
     "conversation_so_far",
     "instructions_changed",
+    "images",
 ];
 /// Notes of claude's own that are no tag.
 const OWN_NOTES: [&str; 3] = ["[Request interrupted by user", "Output token limit hit. Resume directly", "[Image: "];
 /// What turnmux puts between a history and the user's text.
 const NEWEST_FOLLOWS: &str = "What follows is the newest message.";
+/// What stands in a script for the path of the first image.
+const IMAGE: &str = "%IMAGE%";
 /// How much of a tool's result the default answer repeats, in characters.
 const RESULT_SHOWN_MAX: usize = 200;
 
@@ -65,9 +68,13 @@ impl Prompt {
     }
 
     fn take_text(&mut self, text: &str) {
-        let text = user_text(text);
+        let shown = first_shown(text);
+        let mut text = user_text(text);
         if text.is_empty() {
             return;
+        }
+        if let Some(path) = shown {
+            text = text.replace(IMAGE, path);
         }
         self.text = text;
         self.turn += 1;
@@ -92,6 +99,12 @@ fn user_text(text: &str) -> String {
     }
     let text = in_channel(text).unwrap_or(text).trim();
     text.strip_prefix(NEWEST_FOLLOWS).unwrap_or(text).trim().to_owned()
+}
+
+/// Where the first image lies that turnmux names for a claude to look at.
+fn first_shown(text: &str) -> Option<&str> {
+    let images = text.split_once("<images>")?.1.split_once("</images>")?.0;
+    images.lines().find(|line| line.starts_with('/'))
 }
 
 /// The content of `<channel source="…" …>content</channel>`.

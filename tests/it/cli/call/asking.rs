@@ -1,9 +1,10 @@
 //! What is asked, of whom and where; what stands on stdout and on stderr.
 
+use data_encoding::BASE64;
 use serde_json::Value;
 
 use super::stand_in;
-use crate::harness::Daemon;
+use crate::harness::{Daemon, PNG};
 
 #[tokio::test]
 async fn the_answer_is_all_that_stands_on_stdout() {
@@ -50,6 +51,29 @@ async fn files_stand_before_the_prompt() {
     assert_eq!(daemon.stand_in_turns()[1], "<file path=\"/dev/stdin\">\nthree\n</file>\n\nSum up.");
     call.args(&["-f", "none.txt"]).run().await.failed(2, &["none.txt: No such file"]);
     assert_eq!(daemon.stand_in_turns().len(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_is_an_image_is_shown() {
+    let daemon = stand_in().start().await;
+    let call = daemon.turnmux(&["call", "-r", "::say no", "-f", "a.png", "-f", "b.txt"]);
+    let call = call.file("a.png", BASE64.decode(PNG.as_bytes()).unwrap()).file("b.txt", "text\n");
+    assert_eq!(call.clone().run().await.ok(), "no\n");
+    let whole = "<image path=\"a.png\"/>\n\n<file path=\"b.txt\">\ntext\n</file>\n\n::say no";
+    assert_eq!(
+        (daemon.stand_in_turns(), daemon.stand_in_images()),
+        (vec![whole.to_owned()], vec![vec![PNG.to_owned()]])
+    );
+
+    // An empty context has not seen it; a session has.
+    call.clone().args(&["-j", "true"]).run().await;
+    let images = daemon.stand_in_images();
+    assert_eq!(images[1..], vec![vec![PNG.to_owned()]; images.len() - 1]);
+    assert!(images.len() > 2, "it was asked again: {images:?}");
+    let asked = images.len();
+    call.args(&["-j", "true", "--session", "s"]).run().await;
+    let images = &daemon.stand_in_images()[asked..];
+    assert_eq!((&images[0][..], &images[1][..]), (&[PNG.to_owned()][..], &[][..]));
 }
 
 #[tokio::test]
