@@ -173,8 +173,8 @@ const model = (id) => ({
   id,
   name: `${id} (turnmux)`,
   reasoning: false,
-  // turnmux takes no pictures inside messages: the agent reads the file that OpenClaw stores in its workspace.
-  input: ["text"],
+  // A picture in a message is shown to the agent; OpenClaw stores it in the workspace besides.
+  input: ["text", "image"],
   cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
   contextWindow: 200000,
   maxTokens: 32000,

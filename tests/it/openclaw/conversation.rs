@@ -66,11 +66,13 @@ async fn one_process_holds_a_conversation_through_all_that_openclaw_does() {
     assert_eq!(only_session(&daemon).await, (key.clone(), pid, thread.clone()), "the gateway may come and go");
     assert!(asked(&daemon, "after a restart").contains("hello"), "the conversation goes on");
 
-    // Pictures are not handed on: the agent is told that there is one, and the conversation goes on.
+    // A picture is shown to the agent, which is told where it lies, too; and the conversation goes on.
     let picture = json!([{"type": "image", "mimeType": "image/png", "fileName": "pixel.png", "content": PIXEL}]);
     let run = gateway.send_with(MAIN, "what is this", &picture).await;
     let answer = gateway.until(&run, "final").await;
     assert!(answer.contains("[media attached: ") && answer.contains("what is this"), "{answer}");
+    let shown = json!({"type": "base64", "media_type": "image/png", "data": PIXEL}).to_string();
+    assert!(asked(&daemon, "what is this").contains(&shown), "{}", asked(&daemon, "what is this"));
 
     gateway.turn(MAIN, "/new").await;
     assert_eq!(gateway.turn(MAIN, "afresh").await, "You said: afresh [turn 1]");
