@@ -343,3 +343,6 @@ fn no_mcp(spec: &BackendSpec, driver: &dyn Driver) -> Option<&'static str> {
 fn no_thread(thread: &ThreadId) -> TurnError {
     TurnError::new(ErrorKind::ThreadNotFound, format!("there is no thread {thread} that this session could go on with"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ pub(in crate::api) async fn chat(
     let told = Some(identity::told(headers)?).filter(|_| is_stream).unwrap_or(Told::Nothing);
     let idempotency = idempotency::name(headers, &identity, digest)?;
     let input = conversation.input;
-    let usage = if reading.turn { Shown::input_alone(&input) } else { Shown::Whole };
+    let usage = if reading.turn { Shown::input_alone(&input, conversation.images.len()) } else { Shown::Whole };
     let turn = TurnRequest {
         // OpenClaw comes back seconds after it has lost a connection.
         lingers: idempotency.is_some() || reading.turn,

@@ -5,6 +5,8 @@ use crate::wire::openai::{PromptDetails, TrueUsage, UsageOut};
 
 /// Bytes of text that are taken for a token where nobody counts them.
 const TOKEN_BYTES: usize = 4;
+/// Tokens that an image is taken for: about what Anthropic counts for the largest that it does not scale down.
+const IMAGE_TOKENS: usize = 1_600;
 
 /// Which prompt tokens a client is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +24,9 @@ pub(super) enum Shown {
 
 impl Shown {
     /// For a client that is told of its input alone.
-    pub(super) fn input_alone(input: &str) -> Self {
-        Self::Input { tokens: u64::try_from(input.len().div_ceil(TOKEN_BYTES)).unwrap_or(u64::MAX) }
+    pub(super) fn input_alone(input: &str, images: usize) -> Self {
+        let tokens = input.len().div_ceil(TOKEN_BYTES) + images * IMAGE_TOKENS;
+        Self::Input { tokens: u64::try_from(tokens).unwrap_or(u64::MAX) }
     }
 
     /// What it is told.
@@ -66,10 +69,11 @@ mod tests {
     #[test]
     fn openclaw_is_told_of_its_input_and_finds_the_rest_beside_it() {
         for (input, tokens) in [("", 0), ("hell", 1), ("hello", 2), ("größe", 2)] {
-            let told = Shown::input_alone(input).of(&USAGE);
+            let told = Shown::input_alone(input, 0).of(&USAGE);
             assert_eq!((told.prompt_tokens, told.completion_tokens), (tokens, 20), "{input:?}");
             assert_eq!((told.total_tokens, told.prompt_tokens_details.cached_tokens), (tokens + 20, 0));
             assert_eq!(told.turnmux, Some(TrueUsage { prompt_tokens: 180_111, cached_tokens: 180_000 }));
         }
+        assert_eq!(Shown::input_alone("hello", 2), Shown::Input { tokens: 3_202 });
     }
 }

@@ -1,7 +1,7 @@
 //! What a new thread is told of a conversation.
 
 use super::*;
-use crate::protocol::{FinishReason, HistoryMessage, Logged, Role, SteerId, ThreadId, Usage};
+use crate::protocol::{FinishReason, HistoryMessage, Image, Logged, Role, SteerId, ThreadId, Usage, UserText};
 use crate::session::machine::Recalled;
 use crate::session::recall::recall;
 use crate::store::{AcceptedTurn, TurnRecord, Write};
@@ -58,6 +58,22 @@ impl Story {
     fn told(&self, first: TurnId) -> Recalled {
         recall(&self.store, &key("1"), first).unwrap()
     }
+}
+
+#[test]
+fn images_are_named_where_they_were_shown() {
+    let mut story = Story::new(1 << 20);
+    let turn = story.accepted("look");
+    let mark = Image::encode(b"GIF89a").unwrap().mark();
+    let again = story.accepted("");
+    story.event(again, EventKind::UserText(UserText { text: "and this".into(), images: vec![mark, mark] }));
+    for turn in [turn, again] {
+        story.started(turn);
+        story.says(turn, "seen");
+        story.completed(turn, "seen");
+    }
+    let told = lines(&story.told(turn));
+    assert_eq!(told[2], "user: \n\nand this\n[image]\n[image]", "{told:?}");
 }
 
 /// The messages in short: who, and what.

@@ -2,7 +2,7 @@
 
 use super::super::Change;
 use super::*;
-use crate::protocol::{Overrides, Permission};
+use crate::protocol::{Image, Overrides, Permission};
 
 fn steer(bench: &mut Bench) -> Vec<String> {
     bench.act(Act::Steer { text: "more".into() })
@@ -158,6 +158,20 @@ fn a_closed_session_takes_nothing_until_it_is_reset() {
     assert_eq!(bench.finish(After::Reset), ["finished"]);
     assert_eq!(bench.submit("e")[0], "accept e");
     assert!(!bench.saved.as_ref().unwrap().closed);
+}
+
+#[test]
+fn a_turn_that_shows_images_is_none_that_steers() {
+    let mut bench = Bench::active();
+    bench.began();
+    let (mut shows, mut says) = (job("b"), job("c"));
+    shows.request.images = vec![Image::encode(b"GIF89a").unwrap()];
+    (shows.steers, says.steers) = (true, true);
+    assert_eq!(bench.submit_job(shows), ["accept b", "b: waits Queued"]);
+    assert_eq!(bench.submit_job(says), ["accept c", "c: waits Queued"], "behind it");
+    assert_eq!(bench.completed(), ["a: completed", "busy", "start b"]);
+    let (_, input, _) = bench.given.as_ref().unwrap();
+    assert_eq!((input.text.as_str(), input.images.len()), ("b", 1));
 }
 
 #[test]
