@@ -50,7 +50,7 @@ fn local(backends: &[(&str, &str)]) -> Local {
     let store = Arc::new(MemoryStore::new(1, 1 << 20));
     let registry = Registry::new(RegistryConfig { policy, capacity: Capacity::new(1, Tenants::default()), store });
     let spec = |(id, driver): &(&str, &str)| {
-        let id = BackendId::new(*id);
+        let id = BackendId::new(id);
         (id.clone(), Arc::new(BackendSpec::new(id, driver, "")))
     };
     let config = LocalConfig {

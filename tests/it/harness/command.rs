@@ -74,7 +74,7 @@ impl Turnmux {
     }
 
     /// A file in its home, for it to find.
-    pub(crate) fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(self, name: &str, text: &(impl AsRef<[u8]> + ?Sized)) -> Self {
         let path = self.home.path().join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder");
         std::fs::write(path, text).expect("the file");

@@ -90,8 +90,8 @@ async fn a_claude_in_a_terminal_looks_at_the_image_unasked(claude: Claude) {
 
     let looked = requests(&daemon.model).last().expect("the model was asked").body["messages"].clone();
     let blocks = looked.as_array().expect("messages").iter();
-    let blocks = blocks.flat_map(|message| message["content"].as_array().into_iter().flatten());
-    let result = blocks.filter(|block| block["type"] == "tool_result").next_back().expect("a result");
+    let mut blocks = blocks.flat_map(|message| message["content"].as_array().into_iter().flatten());
+    let result = blocks.rfind(|block| block["type"] == "tool_result").expect("a result");
     assert_eq!(
         (&result["content"][0]["type"], &result["content"][0]["source"]),
         (&json!("image"), &source()),

@@ -57,7 +57,7 @@ async fn files_stand_before_the_prompt() {
 async fn a_file_that_is_an_image_is_shown() {
     let daemon = stand_in().start().await;
     let call = daemon.turnmux(&["call", "-r", "::say no", "-f", "a.png", "-f", "b.txt"]);
-    let call = call.file("a.png", BASE64.decode(PNG.as_bytes()).unwrap()).file("b.txt", "text\n");
+    let call = call.file("a.png", &BASE64.decode(PNG.as_bytes()).unwrap()).file("b.txt", "text\n");
     assert_eq!(call.clone().run().await.ok(), "no\n");
     let whole = "<image path=\"a.png\"/>\n\n<file path=\"b.txt\">\ntext\n</file>\n\n::say no";
     assert_eq!(
