@@ -29,7 +29,7 @@ async fn what_would_change_the_answers_meaning_is_refused() {
         (json!({"modalities": ["text", "audio"]}), "modalities"),
         (json!({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}), "messages[0].role"),
         (
-            json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]}),
+            json!({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": ""}}]}]}),
             "messages[0].content[0].type",
         ),
     ] {
