@@ -48,26 +48,40 @@ impl ImagePart {
     }
 }
 
-/// The images of a turn's input.
-///
-/// # Errors
-/// When one is no image that can be taken, or they are too many or too large; names the field.
-pub(super) fn read(parts: Vec<ImagePart>) -> Result<Vec<Image>, ApiError> {
-    if let Some(part) = parts.get(IMAGES_MAX) {
-        let why = format!("a turn takes at most {IMAGES_MAX} images, and these are {}; send fewer", parts.len());
-        return Err(part.refuse("too_many_images", &why));
+/// How much more a turn may show.
+#[derive(Debug)]
+pub(super) struct Room {
+    images: usize,
+    bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { images: IMAGES_MAX, bytes: IMAGES_BYTES_MAX }
     }
-    let mut room = IMAGES_BYTES_MAX;
-    let image = |mut part: ImagePart| {
+}
+
+impl Room {
+    /// The image of a part.
+    ///
+    /// # Errors
+    /// When it is no image that can be taken, or there is no room for it; names the field.
+    pub(super) fn take(&mut self, mut part: ImagePart) -> Result<Image, ApiError> {
+        let Some(images) = self.images.checked_sub(1) else {
+            let why = format!("a turn takes at most {IMAGES_MAX} images; send fewer");
+            return Err(part.refuse("too_many_images", &why));
+        };
         let image = part.read()?;
-        room = room.checked_sub(image.bytes()).ok_or_else(|| {
-            let why =
-                format!("a turn takes at most {} MiB of images; send fewer, or smaller ones", IMAGES_BYTES_MAX >> 20);
-            part.refuse("invalid_image", &why)
+        self.bytes = self.bytes.checked_sub(image.bytes()).ok_or_else(|| {
+            let mebibytes = IMAGES_BYTES_MAX >> 20;
+            part.refuse(
+                "invalid_image",
+                &format!("a turn takes at most {mebibytes} MiB of images; send fewer or smaller ones"),
+            )
         })?;
+        self.images = images;
         Ok(image)
-    };
-    parts.into_iter().map(image).collect()
+    }
 }
 
 /// The image in a `data:` URL, or what is wrong with it. Nothing is copied.
@@ -109,6 +123,11 @@ mod tests {
         let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
         png.resize(bytes, 0);
         part(&json!({ "url": format!("data:image/png;base64,{}", BASE64.encode(&png)) }))
+    }
+
+    fn read(parts: Vec<ImagePart>) -> Result<Vec<Image>, ApiError> {
+        let mut room = Room::default();
+        parts.into_iter().map(|part| room.take(part)).collect()
     }
 
     fn refused(parts: Vec<ImagePart>) -> (&'static str, String) {
@@ -158,7 +177,7 @@ mod tests {
     fn a_turns_images_have_bounds() {
         assert_eq!(read((0..IMAGES_MAX).map(|_| png(20)).collect()).unwrap().len(), IMAGES_MAX);
         let (code, message) = refused((0..=IMAGES_MAX).map(|_| png(20)).collect());
-        assert!(code == "too_many_images" && message.contains("these are 101"), "{message}");
+        assert!(code == "too_many_images" && message.contains("at most 100"), "{message}");
         let large = || png(8 << 20);
         assert_eq!(read(vec![large(), large(), large(), large()]).unwrap().len(), 4);
         let (_, message) = refused(vec![large(), large(), large(), large(), png(20)]);

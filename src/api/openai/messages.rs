@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use super::images::{self, ImagePart};
+use super::images::{ImagePart, Room};
 use crate::api::respond::ApiError;
 use crate::protocol::{HistoryMessage, Image, Role};
 use crate::wire::openai::ChatMessage;
 
 /// What stands in the history for an image.
 const IMAGE: &str = "[image]";
+/// What stands in the input for an image that is left out.
+const LEFT_OUT: &str = "[an image that could not be shown]";
 
 /// One message: words, and images beside them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +96,7 @@ pub(in crate::api) fn said(messages: Vec<ChatMessage>) -> Result<Vec<Said>, ApiE
 /// Tells instructions, history and input apart.
 ///
 /// # Errors
-/// When there is no user message behind the last one of the assistant, or one of its images cannot be taken.
+/// When there is no user message behind the last one of the assistant, or an image of the newest cannot be taken.
 pub(super) fn conversation(said: Vec<Said>) -> Result<Conversation, ApiError> {
     let mut instructions = Vec::new();
     let mut history = Vec::new();
@@ -110,9 +112,8 @@ pub(super) fn conversation(said: Vec<Said>) -> Result<Conversation, ApiError> {
             }
         }
     }
-    let (texts, images): (Vec<_>, Vec<_>) = input.into_iter().map(|said| (said.text, said.images)).unzip();
-    let images = images::read(images.into_iter().flatten().collect())?;
-    let input = match join(texts) {
+    let images = shown(&mut input)?;
+    let input = match join(input.into_iter().map(|said| said.text).collect()) {
         Some(input) => input,
         None if !images.is_empty() => String::new(),
         None => {
@@ -122,6 +123,27 @@ pub(super) fn conversation(said: Vec<Said>) -> Result<Conversation, ApiError> {
     };
     history.retain(|message| !message.text.is_empty());
     Ok(Conversation { instructions: join(instructions), history, input, images })
+}
+
+/// The images of the input. What is wrong with one of the newest message is said. One before that stands in a message that got
+/// no answer, perhaps for its sake, and that its client sends again with each that follows: it is left out.
+fn shown(input: &mut [Said]) -> Result<Vec<Image>, ApiError> {
+    let newest = input.iter().rposition(|said| !said.is_empty());
+    let (mut room, mut shown) = (Room::default(), Vec::new());
+    // The newest first, so that it has room whatever stands before it.
+    for (at, said) in input.iter_mut().enumerate().rev() {
+        let mut images = Vec::with_capacity(said.images.len());
+        for part in std::mem::take(&mut said.images) {
+            match room.take(part) {
+                Ok(image) => images.push(image),
+                Err(error) if newest == Some(at) => return Err(error),
+                Err(_) if said.text.is_empty() => said.text.push_str(LEFT_OUT),
+                Err(_) => said.text.extend(["\n", LEFT_OUT]),
+            }
+        }
+        shown.push(images);
+    }
+    Ok(shown.into_iter().rev().flatten().collect())
 }
 
 fn join(mut texts: Vec<String>) -> Option<String> {
@@ -227,6 +249,18 @@ mod tests {
         assert_eq!(texts, ["this?\n[image]\n[image]", "[image]", "a dot"]);
         assert_eq!((read.input.as_str(), read.images.len()), ("and\nthis?", 2));
         assert_eq!(read.images[0].base64(), "iVBORw0KGgo=");
+    }
+
+    #[test]
+    fn an_image_that_stopped_a_message_does_not_stop_the_next() {
+        let (png, gif) = ("data:image/png;base64,iVBORw0KGgo=", "data:image/gif;base64,R0lGODlh");
+        let first = json!({"role":"user","content":[{"type":"text","text":"look"}, shows(png), shows("nonsense")]});
+        let error = read_json(json!([first])).unwrap_err();
+        assert_eq!(error.body().error.param, Some("messages[0].content[2].image_url.url"));
+        let read = read_json(json!([first, {"role":"user","content":[shows(gif)]}])).unwrap();
+        assert_eq!(read.input, "look\n[an image that could not be shown]");
+        let shown: Vec<_> = read.images.iter().map(Image::base64).collect();
+        assert_eq!(shown, ["iVBORw0KGgo=", "R0lGODlh"], "in their order");
     }
 
     #[test]

@@ -216,7 +216,11 @@ impl Actor {
     fn typed(&mut self, turn: TurnId, backend: BackendId, thread: ThreadId, text: String) {
         tracing::debug!(session = %self.machine.record().key, %turn, "a person began a turn in the terminal");
         let (tags, submitter) = (BTreeMap::new(), Submitter::Nobody);
-        self.take(Waiting { turn, backend, said: text.into(), tags, name: None, rerun: None, submitter }, thread, false);
+        self.take(
+            Waiting { turn, backend, said: text.into(), tags, name: None, rerun: None, submitter },
+            thread,
+            false,
+        );
         self.writes.now(Write::Given(turn));
     }
 

@@ -38,6 +38,14 @@ async fn an_image_reaches_the_model_byte_for_byte(claude: Claude) {
     session.ask("no image").await.text();
     let asked = request_for(&daemon.model, "no image").await;
     assert_eq!(images(&asked), [source(), source()], "those of the turn before");
+    // Without a word: no empty text goes with it, which the service would refuse.
+    let mut body = shows("", &[PNG]);
+    body["messages"][0]["content"].as_array_mut().expect("parts").remove(0);
+    session.post("/v1/chat/completions", &body).await.text();
+    let all = requests(&daemon.model);
+    let last = all.last().expect("it was asked");
+    assert_eq!(images(last), [source(), source(), source()]);
+    assert!(!last.body["messages"].to_string().contains("\"text\":\"\""), "{}", last.body["messages"]);
     assert_eq!(daemon.agent(KEY).await, pid);
     assert!(daemon.stop().await.success());
 }
