@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{Sink, SinkExt as _, StreamExt as _};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::http::request::Parts;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -112,6 +112,7 @@ struct Attached {
 }
 
 /// Why it is over.
+#[derive(Debug, PartialEq, Eq)]
 enum Over {
     /// The client has left.
     Left,
@@ -160,19 +161,8 @@ impl Attached {
                 }
                 Ok(Some(picture)) => vec![Message::Binary(picture.bytes)],
             };
-            let sent = timeout(STALL, async {
-                for message in messages {
-                    sink.send(message).await?;
-                }
-                Ok::<_, Error>(())
-            });
-            match sent.await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Over::Left,
-                Err(_) => {
-                    tracing::warn!("let somebody go who was attached to a terminal and read nothing");
-                    return Over::Close(CLOSE_SLOW, "what the terminal showed was not read");
-                }
+            if let Err(over) = send(sink, messages).await {
+                return over;
             }
         }
     }
@@ -197,5 +187,40 @@ impl Attached {
             }
         }
         Over::Left
+    }
+}
+
+/// Sends what belongs together, unless the client takes it too slowly.
+async fn send(sink: &mut (impl Sink<Message, Error = Error> + Unpin), messages: Vec<Message>) -> Result<(), Over> {
+    let sent = timeout(STALL, async {
+        for message in messages {
+            sink.send(message).await?;
+        }
+        Ok::<_, Error>(())
+    });
+    if let Ok(sent) = sent.await {
+        return sent.map_err(|_| Over::Left);
+    }
+    tracing::warn!("let somebody go who was attached to a terminal and read nothing");
+    Err(Over::Close(CLOSE_SLOW, "what the terminal showed was not read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_let_go() {
+        let picture = || vec![Message::Binary(vec![b'x'; 4096].into())];
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let mut ours = WebSocketStream::from_raw_socket(ours, Role::Server, None).await;
+        let begun = Instant::now();
+        let over = send(&mut ours, picture()).await;
+        assert!(matches!(over, Err(Over::Close(4408, _))), "{over:?}");
+        assert_eq!(begun.elapsed(), STALL);
+        drop(theirs);
+        assert_eq!(send(&mut ours, picture()).await, Err(Over::Left));
     }
 }
