@@ -134,11 +134,11 @@ async fn of_several_keys_one_is_chosen_by_its_name() {
 async fn a_daemon_that_goes_away_in_the_middle_is_said() {
     let daemon = Daemon::stand_in().start().await;
     daemon.client.session("a::b").ask("hello").await.text();
-    let mut tail = daemon.turnmux(&["tail", "a::b", "--after", "0"]).spawn();
+    let mut tail = daemon.turnmux(&["tail", "a::b", "--after", "0", "--reconnect", "0s"]).spawn();
     tail.until("is done").await;
     daemon.signal(nix::sys::signal::Signal::SIGKILL);
     let ended = tail.ended().await;
-    ended.failed(1, &["went away meanwhile"]);
+    ended.failed(1, &["did not come back within 0s", "went away meanwhile"]);
 }
 
 #[tokio::test]
