@@ -247,6 +247,11 @@ pub enum DriverEvent {
     },
     /// A question from inside the running turn; the turn waits for its answer.
     Asked(Question),
+    /// A person has answered the question with this id in the agent's own terminal: yes.
+    Allowed {
+        /// As it was asked.
+        question: String,
+    },
     /// The running turn is over; the agent takes the next one.
     TurnEnded(TurnEnding),
     /// The attachment is over. Always the last event.

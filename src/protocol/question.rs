@@ -44,6 +44,8 @@ pub enum AnsweredBy {
     Client,
     /// It was allowed for the whole session before.
     Session,
+    /// A person decided in the agent's own terminal.
+    Terminal,
     /// Nobody decided within `limits.answer`.
     Limit,
     /// Nobody who could decide listens.
@@ -58,6 +60,7 @@ impl AnsweredBy {
         match self {
             Self::Client => "client",
             Self::Session => "session",
+            Self::Terminal => "terminal",
             Self::Limit => "limit",
             Self::NobodyThere => "nobody_there",
             Self::Interrupted => "interrupted",

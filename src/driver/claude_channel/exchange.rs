@@ -134,6 +134,8 @@ pub(super) struct Exchange {
 #[derive(Debug)]
 struct Asked {
     tool: String,
+    /// As claude writes them, the same each time.
+    arguments: String,
     request: Option<String>,
 }
 

@@ -62,6 +62,7 @@ impl Machine {
             DriverEvent::TypedSteer { text } => self.typed_steer(now, text),
             DriverEvent::SteerConsumed { command } => self.steer_consumed(command),
             DriverEvent::Asked(question) => self.asked(now, question),
+            DriverEvent::Allowed { question } => self.allowed_there(&question),
             DriverEvent::TurnEnded(ending) => self.turn_ended(now, ending),
             DriverEvent::Closed(end) => self.detached(now, end),
         }

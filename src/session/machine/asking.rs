@@ -155,6 +155,14 @@ impl Machine {
         }
     }
 
+    /// A person has said yes to the agent itself.
+    pub(super) fn allowed_there(&mut self, question: &str) {
+        if let Some(at) = self.questions.iter().position(|open| open.question.id == question) {
+            let open = self.questions.remove(at);
+            self.note_answer(&open, Decision::Allow, AnsweredBy::Terminal);
+        }
+    }
+
     fn settle_question(&mut self, open: &Open, decision: Decision, by: AnsweredBy) {
         let answer = match &decision {
             Decision::Allow | Decision::AllowSession => Answer::Allow,

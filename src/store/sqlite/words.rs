@@ -48,6 +48,7 @@ words!(AnsweredBy {
     Client = "client",
     Session = "session",
     Limit = "limit",
+    Terminal = "terminal",
     NobodyThere = "nobody_there",
     Interrupted = "interrupted",
 });

@@ -144,6 +144,11 @@ async fn a_question_may_be_answered_there(claude: Claude) {
     console.types("1").await;
     assert_eq!(asking.await.expect("an answer"), "done");
     assert!(daemon.work().join("made").exists());
+    let mut watch = daemon.client.watch(&format!("/v1/sessions/{KEY}/events?after=0")).await;
+    watch.until("turn_completed").await;
+    let events = watch.until("assistant_text").await;
+    let answered = events.iter().find(|event| event["type"] == "permission_answered").expect("told at once");
+    assert_eq!((&answered["decision"], &answered["by"]), (&json!("allow"), &json!("terminal")));
 }
 
 async fn a_menu_holds_nothing_up_for_good(claude: Claude) {

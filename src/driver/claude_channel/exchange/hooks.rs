@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use serde_json::value::RawValue;
+
 use super::{Act, Asked, ESCAPE, Exchange, LATE, QUESTIONS_MAX, Reply, push_of};
 use crate::driver::DriverEvent;
 use crate::driver::claude::failure as words;
@@ -14,6 +16,9 @@ impl Exchange {
     /// Takes what a hook was called with.
     pub(in crate::driver::claude_channel) fn hook(&mut self, now: Instant, input: &HookInput<'_>) -> Reply {
         self.heard = true;
+        if matches!(&*input.name, "PostToolUse" | "PostToolUseFailure") {
+            self.has_run(input);
+        }
         if input.agent_id.is_some() && input.name != "PermissionRequest" {
             // A subagent's: no part of the answer.
             return Reply::Empty;
@@ -159,9 +164,20 @@ impl Exchange {
         let id = format!("question-{}", self.asked);
         let tool = input.tool_name.to_string();
         let arguments = input.tool_input.map(|input| input.get().to_owned()).unwrap_or_default();
-        self.questions.insert(id.clone(), Asked { tool: tool.clone(), request });
+        self.questions.insert(id.clone(), Asked { tool: tool.clone(), arguments: arguments.clone(), request });
         self.events.push_back(DriverEvent::Asked(Question { id: id.clone(), tool, input: arguments }));
         Reply::Hold(id)
+    }
+
+    /// A tool has run. If there is still a question about it, a person has answered that on the screen.
+    fn has_run(&mut self, input: &HookInput<'_>) {
+        let arguments = input.tool_input.map(RawValue::get).unwrap_or_default();
+        let is_it = |asked: &Asked| asked.tool == *input.tool_name && asked.arguments == arguments;
+        let question = self.questions.iter().find(|(_, asked)| is_it(asked)).map(|(question, _)| question.clone());
+        if let Some(question) = question {
+            self.questions.remove(&question);
+            self.events.push_back(DriverEvent::Allowed { question });
+        }
     }
 
     fn stopped(&mut self, now: Instant, ended: Ended, last: &str) {
