@@ -9,6 +9,12 @@ use crate::driver::OpenRequest;
 use crate::process::find_program;
 use crate::protocol::{BackendSpec, ErrorKind, Permission, ThreadOrigin, TurnError};
 
+/// The variables that except hosts from a proxy; which one counts depends on the program that reads it.
+const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+/// Where hooks go, and callers' servers of tools are.
+const THIS_MACHINE: &str = "127.0.0.1,localhost,::1";
+
 /// The program's path, and the check that it is there.
 ///
 /// # Errors
@@ -87,7 +93,17 @@ pub(in crate::driver) fn args(request: &OpenRequest) -> Vec<OsString> {
 
 /// The whole environment: the daemon's own, as far as the backend's policy lets it through, and the backend's over it.
 pub(in crate::driver) fn env(spec: &BackendSpec) -> BTreeMap<OsString, OsString> {
-    spec.environment(std::env::vars_os())
+    let mut env = spec.environment(std::env::vars_os());
+    // claude sends its hooks, and what it has for servers of tools, through the proxy, where one is set and nothing excepts them.
+    for name in NO_PROXY {
+        let excepted = env.get(OsStr::new(name)).filter(|hosts| !hosts.is_empty());
+        let hosts = excepted.map_or_else(
+            || THIS_MACHINE.into(),
+            |hosts| [hosts.as_os_str(), THIS_MACHINE.as_ref()].join(OsStr::new(",")),
+        );
+        env.insert(name.into(), hosts);
+    }
+    env
 }
 
 #[cfg(test)]

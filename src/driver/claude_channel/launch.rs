@@ -1,6 +1,6 @@
 //! What to start: claude as a person uses it, with the plugin.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::folder::{ChannelFolder, HostFiles};
@@ -11,14 +11,8 @@ use crate::driver::claude::launch;
 use crate::process::{SpawnRequest, TerminalSize};
 use crate::protocol::{ErrorKind, TurnError};
 
-/// The variables that except hosts from a proxy; which one counts depends on the program that reads it.
-const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
-
 /// The terminal's size. Wide, so that no dialog wraps.
 pub(super) const SIZE: TerminalSize = TerminalSize { rows: 50, cols: 160 };
-
-/// Where the hooks go.
-const LOOPBACK: &str = "127.0.0.1";
 
 /// Everything that the process manager needs.
 ///
@@ -42,13 +36,6 @@ pub(super) fn spawn_request(
         None => None,
     };
     let mut env = launch::env(&request.spec);
-    // claude sends its hooks through the proxy, where one is set and nothing excepts them.
-    for name in NO_PROXY {
-        let excepted = env.get(OsStr::new(name)).filter(|hosts| !hosts.is_empty());
-        let hosts = excepted
-            .map_or_else(|| LOOPBACK.into(), |hosts| [hosts.as_os_str(), LOOPBACK.as_ref()].join(OsStr::new(",")));
-        env.insert(name.into(), hosts);
-    }
     let mut set = |name: &str, value: OsString| env.insert(name.into(), value);
     for (name, value) in screen::ENVIRONMENT {
         set(name, value.into());

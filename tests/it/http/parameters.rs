@@ -82,3 +82,21 @@ async fn a_deep_field_that_nobody_reads_does_no_harm() {
     let reply = daemon.client.request(hyper::Method::POST, CHAT, with("metadata").into()).await;
     reply.refused(400, "invalid_tags");
 }
+
+#[tokio::test]
+async fn servers_of_tools_are_taken_where_their_tools_could_run() {
+    let denying = "[backends.denying]\npermission = \"deny\"\ncommand = \"claude\"";
+    let daemon = Daemon::stand_in().config(denying).start().await;
+    let server = json!({"type": "http", "url": "http://127.0.0.1:9/"});
+    let mut offering = with(&json!({"turnmux": {"mcp_servers": {"own": server}}, "model": "denying"}));
+    let refusal = daemon.client.post(CHAT, &offering).await.refused(400, "mcp_unsupported");
+    assert!(
+        refusal.message.contains("`deny`") && refusal.param.as_deref() == Some("turnmux.mcp_servers"),
+        "{refusal:?}"
+    );
+    offering["turnmux"]["mcp_servers"]["own"]["url"] = json!("http://192.0.2.1/");
+    let refusal = daemon.client.post(CHAT, &offering).await.refused(400, "invalid_mcp_servers");
+    assert_eq!(refusal.param.as_deref(), Some("turnmux.mcp_servers.own"));
+    let none = daemon.client.post(CHAT, &with(&json!({"turnmux": {}}))).await;
+    assert_eq!((none.text().as_str(), none.header("x-turnmux-ignored")), ("You said: hello [turn 1]", None));
+}

@@ -12,7 +12,7 @@ on_both!(
     a_server_that_cannot_be_reached_fails_its_turn_and_no_other,
     a_turn_that_waits_for_a_silent_server_can_be_stopped,
 );
-in_terminal!(a_claude_in_a_terminal_takes_none);
+in_terminal!(a_claude_in_a_terminal_takes_none_and_one_that_may_be_either_takes_them_over_stdio);
 
 const CALL: &str = "::tool mcp__openclaw__echo {\"text\": \"hi\"}";
 
@@ -37,7 +37,8 @@ fn offered(daemon: &Daemon) -> String {
 }
 
 async fn a_tool_of_the_callers_is_called_and_its_key_may_change_with_every_turn(claude: Claude) {
-    let daemon = Daemon::claude(claude).start().await;
+    // Nothing that is on this machine goes through a proxy.
+    let daemon = Daemon::claude(claude).env("HTTP_PROXY", "http://127.0.0.1:9").start().await;
     let tools = Tools::with_key("first-key-of-the-tools").await;
     let first = turn(&daemon, CALL, &one(&tools)).await;
     assert!(first.text().starts_with("The tool said: echo: \"hi\""), "{}", first.text());
@@ -152,9 +153,20 @@ async fn a_turn_that_waits_for_a_silent_server_can_be_stopped(claude: Claude) {
     assert_eq!(session.ask("::say next").await.text(), "next");
 }
 
-async fn a_claude_in_a_terminal_takes_none(claude: Claude) {
-    let daemon = Daemon::claude(claude).start().await;
-    let refused = turn(&daemon, "hello", &json!({"own": {"type": "http", "url": "http://127.0.0.1:9/"}})).await;
+async fn a_claude_in_a_terminal_takes_none_and_one_that_may_be_either_takes_them_over_stdio(claude: Claude) {
+    let daemon = Daemon::claude(claude).config("[backends.auto]\ndriver = \"claude\"").start().await;
+    let tools = Tools::with_key("k").await;
+    let refused = turn(&daemon, "hello", &one(&tools)).await;
     let refusal = refused.refused(400, "mcp_unsupported");
     assert!(refusal.message.contains("claude-stream"), "{refusal:?}");
+
+    let auto = daemon.client.session("auto::1");
+    let ask = |text: &str| json!({"model": "auto", "messages": [{"role": "user", "content": text}]});
+    auto.post("/v1/chat/completions", &ask("remember")).await.text();
+    let in_terminal = daemon.agent("auto::1").await;
+    let mut offering = ask(CALL);
+    offering["turnmux"] = json!({"mcp_servers": one(&tools)});
+    let answer = auto.post("/v1/chat/completions", &offering).await.text();
+    assert!(answer.starts_with("The tool said: echo: \"hi\"") && answer.ends_with("[turn 2]"), "{answer}");
+    assert_ne!(daemon.agent("auto::1").await, in_terminal, "in another process, with the same conversation");
 }
