@@ -53,10 +53,7 @@ async fn turns_run_in_one_warm_process_with_openclaws_own_tools() {
         assert_eq!(daemon.agent(KEY).await, pid, "in the same process");
     }
 
-    let held = gateway.send(MAIN, "long work\n::say \"begun\\n\"\n::hold work").await;
-    gateway.until(&held, "delta").await;
-    gateway.call("chat.abort", json!({"sessionKey": MAIN})).await;
-    gateway.until(&held, "aborted").await;
+    gateway.stopped_turn(MAIN).await;
     daemon.logged("it was aborted by request", 1).await;
     daemon.model.release("work");
     let after = gateway.turn(MAIN, "after the stop").await;

@@ -44,10 +44,7 @@ async fn one_process_holds_a_conversation_through_all_that_openclaw_does() {
     assert_eq!(only_session(&daemon).await, (key.clone(), pid, thread.clone()), "the process is warm");
 
     // Stopped by the user: the turn ends, the process does not; OpenClaw sends the message again, before the next.
-    let held = gateway.send(MAIN, "long work\n::say \"begun\\n\"\n::hold work").await;
-    gateway.until(&held, "delta").await;
-    gateway.call("chat.abort", json!({"sessionKey": MAIN})).await;
-    gateway.until(&held, "aborted").await;
+    gateway.stopped_turn(MAIN).await;
     daemon.logged("turn interrupted", 1).await;
     // Once for the stopped one, should its connection not be closed yet.
     daemon.model.release("work");

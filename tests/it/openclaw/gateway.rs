@@ -187,6 +187,14 @@ impl Gateway {
         .await
     }
 
+    /// A turn that does not end until the model is let go with `work`, and that is stopped as a person stops one.
+    pub(super) async fn stopped_turn(&mut self, session: &str) {
+        let held = self.send(session, "long work\n::say \"begun\\n\"\n::hold work").await;
+        self.until(&held, "delta").await;
+        self.call("chat.abort", json!({"sessionKey": session})).await;
+        self.until(&held, "aborted").await;
+    }
+
     /// A turn, and its answer.
     pub(super) async fn turn(&mut self, session: &str, text: &str) -> String {
         let run = self.send(session, text).await;

@@ -40,10 +40,7 @@ async fn the_plugin_names_sessions_and_says_stops_and_endings_aloud() {
     assert_eq!(gateway.turn(MAIN, "again").await, "You said: again [turn 2]");
     assert_eq!(daemon.agent(KEY).await, pid, "the process is warm");
 
-    let held = gateway.send(MAIN, "long work\n::say \"begun\\n\"\n::hold work").await;
-    gateway.until(&held, "delta").await;
-    gateway.call("chat.abort", json!({"sessionKey": MAIN})).await;
-    gateway.until(&held, "aborted").await;
+    gateway.stopped_turn(MAIN).await;
     daemon.logged("it was aborted by request", 1).await;
     daemon.model.release("work");
     assert_eq!(daemon.agent(KEY).await, pid, "and it still is");
