@@ -62,7 +62,7 @@ async fn it_is_the_tenants_own_and_nobody_elses() {
 
     // As many requests as a tenant may have are counted, this one for as long as it lasts.
     let plain = daemon.client.key("key-of-alice").get(&format!("/v1/sessions/{KEY}/terminal")).await;
-    assert_eq!((plain.status, plain.header("upgrade")), (426, Some("websocket")), "{:?}", plain.body);
+    assert_eq!((plain.status.as_u16(), plain.header("upgrade")), (426, Some("websocket")), "{:?}", plain.body);
     for (query, code) in [
         ("?rows=30", "invalid_parameter"),
         ("?rows=0&cols=9", "invalid_parameter"),
