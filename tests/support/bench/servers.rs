@@ -51,7 +51,7 @@ impl Daemon {
         // A file of its own: whoever runs this may have one in their home or on TURNMUX_CONFIG.
         let max_live = max_live.to_string();
         command.args(["serve", "--port", "0", "--max-live", &max_live, "--config", "../turnmux.toml"]).args(more);
-        command.env("TURNMUX_LOG", level);
+        command.env("TURNMUX_LOG", level).env("TURNMUX_LOG_FORMAT", "human");
         let mut program = Program::start(command)?;
         let line = program.first_line()?;
         let address = line.strip_prefix("turnmux listening on http://").map(str::to_owned);
