@@ -58,7 +58,8 @@ async fn descendants_that_are_ever_changing_their_program_are_found() {
     let again = folder.path().join("again");
     std::fs::write(&again, "#!/bin/sh\nexec \"$0\"\n").expect("a script");
     std::fs::set_permissions(&again, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("its mode");
-    let script = format!("(setsid sh -c 'echo $$; exec {}' &); exec sleep 1000", again.display());
+    // Should this test be killed itself, nobody else ends it: it may compute for two minutes.
+    let script = format!("(setsid sh -c 'echo $$; ulimit -t 120; exec {}' &); exec sleep 1000", again.display());
     let mut child = spawn(&supervisor(), &script).await;
     let descendant = Descendant::from_line(&line(&mut lines_of(&mut child)).await);
     let mark = descendants::Mark::of_host(child.host_id());
