@@ -11,12 +11,15 @@ export async function* pieces(body) {
         return;
     const decoder = new TextDecoder();
     let pending = "";
+    // Up to where no event's end was found: a long piece comes in thousands of parts.
+    let searched = 0;
     for await (const bytes of body) {
         pending += decoder.decode(bytes, { stream: true });
         let end;
-        while ((end = pending.indexOf("\n\n")) >= 0) {
+        while ((end = pending.indexOf("\n\n", searched)) >= 0) {
             const event = pending.slice(0, end);
             pending = pending.slice(end + 2);
+            searched = 0;
             if (!event.startsWith("data: "))
                 continue;
             const data = event.slice("data: ".length);
@@ -24,6 +27,8 @@ export async function* pieces(body) {
                 return;
             yield JSON.parse(data);
         }
+        // The last character may be the first half of an end.
+        searched = Math.max(0, pending.length - 1);
         if (pending.length > PIECE_MAX)
             throw new Error(`a piece of the answer has more than ${PIECE_MAX} characters`);
     }

@@ -21,17 +21,22 @@ export async function* pieces(body: AsyncIterable<Uint8Array> | null): AsyncGene
   if (body === null) return;
   const decoder = new TextDecoder();
   let pending = "";
+  // Up to where no event's end was found: a long piece comes in thousands of parts.
+  let searched = 0;
   for await (const bytes of body) {
     pending += decoder.decode(bytes, { stream: true });
     let end: number;
-    while ((end = pending.indexOf("\n\n")) >= 0) {
+    while ((end = pending.indexOf("\n\n", searched)) >= 0) {
       const event = pending.slice(0, end);
       pending = pending.slice(end + 2);
+      searched = 0;
       if (!event.startsWith("data: ")) continue;
       const data = event.slice("data: ".length);
       if (data === "[DONE]") return;
       yield JSON.parse(data) as Piece;
     }
+    // The last character may be the first half of an end.
+    searched = Math.max(0, pending.length - 1);
     if (pending.length > PIECE_MAX) throw new Error(`a piece of the answer has more than ${PIECE_MAX} characters`);
   }
 }
