@@ -41,7 +41,7 @@ struct Own {
 #[serde(deny_unknown_fields)]
 struct Server {
     #[serde(rename = "type")]
-    kind: Kind,
+    transport: McpTransport,
     url: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -53,13 +53,6 @@ struct Server {
     timeout: Option<u32>,
     #[serde(default)]
     allowed: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Http,
-    Sse,
 }
 
 /// Reads the field `turnmux` of a request's body.
@@ -89,7 +82,7 @@ fn checked((name, server): (String, Server)) -> Result<(String, McpServer), ApiE
     if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(is_plain) || name.contains("__") {
         return Err(refuse("", &format!("a name is 1 to {NAME_MAX} letters, digits, `-` and `_`, without `__`")));
     }
-    let Server { kind, url, headers, always_load, timeout, allowed } = server;
+    let Server { transport, url, headers, always_load, timeout, allowed } = server;
     if url.len() > TEXT_MAX || !is_on_this_machine(&url) || url.contains("${") {
         let why = "its `url` is none on this machine; write `http://127.0.0.1:PORT/PATH`, with no variable in it";
         return Err(refuse(&name, why));
@@ -101,10 +94,6 @@ fn checked((name, server): (String, Server)) -> Result<(String, McpServer), ApiE
         let why = format!("a header is no header, has more than {TEXT_MAX} bytes, or has a variable (`${{…}}`) in it");
         return Err(refuse(&name, &why));
     }
-    let transport = match kind {
-        Kind::Http => McpTransport::Http,
-        Kind::Sse => McpTransport::Sse,
-    };
     let call_timeout = timeout.filter(|ms| *ms > 0).map(|ms| Duration::from_millis(ms.into()));
     Ok((name, McpServer { transport, url, headers, always_load, call_timeout, allowed }))
 }

@@ -96,7 +96,7 @@ impl Local {
         if let Some(why) = no_mcp(spec, &*driver).filter(|_| !request.mcp.is_empty()) {
             return Err(Refusal::NoMcp { model: spec.id.to_string(), why });
         }
-        if !request.images.is_empty() && !driver.takes_images(&spec.id) {
+        if !request.images.is_empty() && !driver.takes_images() {
             return Err(self.no_images(tenant, spec));
         }
         let directory = self.directory(key, spec, request.workspace.clone(), request.workspace_hint.clone());
@@ -111,7 +111,7 @@ impl Local {
     fn no_images(&self, tenant: &TenantId, spec: &BackendSpec) -> Refusal {
         let takes = |other: &&Arc<BackendSpec>| {
             let driver = self.catalog.get(&other.driver);
-            driver.is_ok_and(|driver| driver.takes_images(&other.id)) && self.known(tenant, &other.id).is_some()
+            driver.is_ok_and(|driver| driver.takes_images()) && self.known(tenant, &other.id).is_some()
         };
         let others: Vec<_> = self.config.backends.values().filter(takes).map(|other| other.id.as_str()).collect();
         let others = (!others.is_empty()).then(|| others.join(", "));

@@ -87,9 +87,9 @@ impl Driver for ClaudeAuto {
         self.found.get(backend).is_none_or(|found| found.is_none())
     }
 
-    fn takes_images(&self, backend: &BackendId) -> bool {
+    fn takes_images(&self) -> bool {
         // Whichever way it is.
-        self.channel.takes_images(backend) && self.stream.takes_images(backend)
+        self.channel.takes_images() && self.stream.takes_images()
     }
 
     fn plan(&self, current: &TurnOptions, wanted: &TurnOptions) -> Plan {

@@ -52,8 +52,8 @@ pub trait Driver: Send + Sync + 'static {
         false
     }
 
-    /// Whether a backend's agents can be shown images with a turn's input, as far as is known.
-    fn takes_images(&self, _backend: &BackendId) -> bool {
+    /// Whether its agents can be shown images with a turn's input.
+    fn takes_images(&self) -> bool {
         false
     }
 

@@ -75,7 +75,7 @@ impl Driver for Scripted {
         self.clears
     }
 
-    fn takes_images(&self, _backend: &BackendId) -> bool {
+    fn takes_images(&self) -> bool {
         true
     }
 

@@ -238,15 +238,19 @@ pub struct UserText {
 impl UserText {
     /// The words as they stand where images cannot: behind them a line for each image.
     pub fn in_words(&self) -> String {
-        let mut words = self.text.clone();
-        for _ in &self.images {
-            if !words.is_empty() {
-                words.push('\n');
-            }
-            words.push_str("[image]");
-        }
-        words
+        in_words(self.text.clone(), self.images.len())
     }
+}
+
+/// The same of so many images that are shown with these words.
+pub fn in_words(mut words: String, images: usize) -> String {
+    for _ in 0..images {
+        if !words.is_empty() {
+            words.push('\n');
+        }
+        words.push_str("[image]");
+    }
+    words
 }
 
 impl From<String> for UserText {

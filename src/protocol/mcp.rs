@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 /// The servers of one turn, by name. Cheap to clone. Their headers are keys, so they are written nowhere: not to the store, not
 /// to a log, and not among an agent's arguments.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -28,7 +30,8 @@ pub struct McpServer {
 }
 
 /// How a server is spoken with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum McpTransport {
     /// Streamable HTTP.
     Http,

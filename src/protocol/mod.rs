@@ -18,7 +18,7 @@ mod workspace;
 
 pub use backend::{BackendSpec, CommandPolicy, EnvPolicy, Permission, PermissionParseError, SECRET_VARIABLES};
 pub use error::{ErrorKind, TurnError};
-pub use event::{DriverEnd, Event, EventKind, Logged, ThreadOrigin, UserText, WaitReason};
+pub use event::{DriverEnd, Event, EventKind, Logged, ThreadOrigin, UserText, WaitReason, in_words};
 pub use ids::{BackendId, IdError, RequestId, SessionKey, SteerId, TenantId, ThreadId, TurnId};
 pub use image::{IMAGE_BYTES_MAX, IMAGES_BYTES_MAX, IMAGES_MAX, Image, ImageError, ImageFormat, ImageMark};
 pub use limits::Limits;

@@ -85,6 +85,11 @@ impl TurnRequest {
     pub fn said(&self) -> UserText {
         UserText { text: self.input.clone(), images: self.images.iter().map(Image::mark).collect() }
     }
+
+    /// Whether that is what is told of it. The input may be megabytes, and is not copied.
+    pub fn says(&self, said: &UserText) -> bool {
+        self.input == said.text && said.images.iter().copied().eq(self.images.iter().map(Image::mark))
+    }
 }
 
 /// What is particular to a call.

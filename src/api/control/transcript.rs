@@ -147,18 +147,14 @@ impl<'a> Reading<'a> {
     fn said(&mut self, here: (u64, SystemTime), kind: &EventKind) {
         match kind {
             EventKind::UserText(said) => {
-                let before = self.out.messages.len();
-                self.message(here, "user", "text", &said.text);
-                if let Some(message) = self.out.messages.get_mut(before) {
+                if let Some(message) = self.message(here, "user", "text", &said.text) {
                     message.images = ImageOut::all(said);
                 }
             }
-            EventKind::AssistantText(text) => self.message(here, "assistant", "text", text),
-            EventKind::Reasoning(text) => self.message(here, "assistant", "reasoning", text),
+            EventKind::AssistantText(text) => drop(self.message(here, "assistant", "text", text)),
+            EventKind::Reasoning(text) => drop(self.message(here, "assistant", "reasoning", text)),
             EventKind::Steered { steer, text } => {
-                let before = self.out.messages.len();
-                self.message(here, "user", "steer", text);
-                if let Some(message) = self.out.messages.get_mut(before) {
+                if let Some(message) = self.message(here, "user", "steer", text) {
                     message.steer = Some(steer.to_string());
                 }
             }
@@ -189,13 +185,22 @@ impl<'a> Reading<'a> {
         self.out.messages.iter().any(|message| (message.role, message.kind) == ("assistant", "text"))
     }
 
-    fn message(&mut self, (seq, at): (u64, SystemTime), role: &'static str, kind: &'static str, text: &str) {
-        if self.budget.has_room() {
-            // Messages of one answer have empty lines between them.
-            let text = self.budget.take(text.trim_start_matches('\n'));
-            let (images, steer) = (Vec::new(), None);
-            self.out.messages.push(Message { seq, at: millis(at), role, kind, text, images, steer, dropped: false });
+    /// Takes a message up, if there is room for one.
+    fn message(
+        &mut self,
+        (seq, at): (u64, SystemTime),
+        role: &'static str,
+        kind: &'static str,
+        text: &str,
+    ) -> Option<&mut Message> {
+        if !self.budget.has_room() {
+            return None;
         }
+        // Messages of one answer have empty lines between them.
+        let text = self.budget.take(text.trim_start_matches('\n'));
+        let (images, steer) = (Vec::new(), None);
+        self.out.messages.push(Message { seq, at: millis(at), role, kind, text, images, steer, dropped: false });
+        self.out.messages.last_mut()
     }
 
     fn call(&mut self, (seq, at): (u64, SystemTime), id: &str, name: &str, input: &str) {

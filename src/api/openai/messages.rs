@@ -4,11 +4,9 @@ use serde_json::Value;
 
 use super::images::{ImagePart, Room};
 use crate::api::respond::ApiError;
-use crate::protocol::{HistoryMessage, Image, Role};
+use crate::protocol::{HistoryMessage, Image, Role, in_words};
 use crate::wire::openai::ChatMessage;
 
-/// What stands in the history for an image.
-const IMAGE: &str = "[image]";
 /// What stands in the input for an image that is left out.
 const LEFT_OUT: &str = "[an image that could not be shown]";
 
@@ -58,9 +56,7 @@ impl Said {
 
     /// As a message of the history, in which an image has its place and is not shown.
     fn into_history(self, role: Role) -> HistoryMessage {
-        let images = self.images.iter().map(|_| IMAGE.to_owned());
-        let lines = Some(self.text).filter(|text| !text.is_empty()).into_iter().chain(images);
-        HistoryMessage { role, text: lines.collect::<Vec<_>>().join("\n") }
+        HistoryMessage { role, text: in_words(self.text, self.images.len()) }
     }
 }
 

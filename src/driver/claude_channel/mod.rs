@@ -76,7 +76,7 @@ impl Driver for ClaudeChannel {
         true
     }
 
-    fn takes_images(&self, _: &BackendId) -> bool {
+    fn takes_images(&self) -> bool {
         true
     }
 

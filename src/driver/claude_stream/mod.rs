@@ -69,7 +69,7 @@ impl Driver for ClaudeStream {
         true
     }
 
-    fn takes_images(&self, _backend: &BackendId) -> bool {
+    fn takes_images(&self) -> bool {
         true
     }
 

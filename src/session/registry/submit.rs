@@ -67,8 +67,7 @@ impl Registry {
     /// The turn that a retry means: the session's newest, if it is not over, or nobody has read its answer.
     fn repeated(&self, key: &SessionKey, retry: Retry, request: &TurnRequest) -> Result<Option<TurnId>, StoreError> {
         let Some((view, said)) = self.inner.journal.last_turn(key)? else { return Ok(None) };
-        let is_same =
-            said.is_some_and(|said| matches!(&said.kind, EventKind::UserText(said) if *said == request.said()));
+        let is_same = said.is_some_and(|said| matches!(&said.kind, EventKind::UserText(said) if request.says(said)));
         let is_meant = match view.status {
             TurnStatus::Queued | TurnStatus::InProgress => is_same || retry == Retry::GoOn,
             TurnStatus::Completed => retry == Retry::GoOn || (is_same && view.is_unread),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::gateway::Gateway;
 use super::plugin::install;
-use super::world::{OpenClaw, alone, daemon};
+use super::world::{OpenClaw, alone, asked, daemon};
 use crate::harness::{Claude, Daemon, Watch};
 
 const MAIN: &str = "agent:main:main";
@@ -21,13 +21,6 @@ async fn openclaw(daemon: &Daemon) -> OpenClaw {
 
 async fn watch(daemon: &Daemon) -> Watch {
     daemon.client.watch(&format!("/v1/sessions/{KEY}/events")).await
-}
-
-/// What the model was given last that has this text in it.
-fn asked(daemon: &Daemon, text: &str) -> Value {
-    let requests = daemon.model.requests();
-    let fits = requests.iter().rfind(|request| !request.on_the_side && request.user_text.contains(text));
-    fits.unwrap_or_else(|| panic!("nobody asked {text}")).body.clone()
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{OpenClaw, alone, daemon};
+use super::world::{OpenClaw, alone, asked, daemon};
 use crate::harness::{Claude, Daemon};
 
 const MAIN: &str = "agent:main:main";
@@ -18,13 +18,6 @@ async fn only_session(daemon: &Daemon) -> (String, u64, String) {
     assert_eq!(named.len(), 1, "{sessions}");
     let text = |name: &str| named[0][name].as_str().unwrap_or_default().to_owned();
     (text("key"), named[0]["pid"].as_u64().expect("a process"), text("thread"))
-}
-
-/// The newest request of a turn, as the model got it.
-fn asked(daemon: &Daemon, text: &str) -> String {
-    let requests = daemon.model.requests();
-    let fits = requests.iter().rfind(|request| !request.on_the_side && request.user_text.contains(text));
-    fits.unwrap_or_else(|| panic!("nobody asked {text}")).body.to_string()
 }
 
 #[tokio::test]
@@ -61,7 +54,7 @@ async fn one_process_holds_a_conversation_through_all_that_openclaw_does() {
     let answer = gateway.turn(MAIN, "after a restart").await;
     assert!(answer.starts_with("You said: after a restart [turn "), "{answer}");
     assert_eq!(only_session(&daemon).await, (key.clone(), pid, thread.clone()), "the gateway may come and go");
-    assert!(asked(&daemon, "after a restart").contains("hello"), "the conversation goes on");
+    assert!(asked(&daemon, "after a restart").to_string().contains("hello"), "the conversation goes on");
 
     // A picture is shown to the agent, which is told where it lies, too; and the conversation goes on.
     let picture = json!([{"type": "image", "mimeType": "image/png", "fileName": "pixel.png", "content": PIXEL}]);
@@ -69,13 +62,13 @@ async fn one_process_holds_a_conversation_through_all_that_openclaw_does() {
     let answer = gateway.until(&run, "final").await;
     assert!(answer.contains("[media attached: ") && answer.contains("what is this"), "{answer}");
     let shown = json!({"type": "base64", "media_type": "image/png", "data": PIXEL}).to_string();
-    assert!(asked(&daemon, "what is this").contains(&shown), "{}", asked(&daemon, "what is this"));
+    assert!(asked(&daemon, "what is this").to_string().contains(&shown), "{}", asked(&daemon, "what is this"));
 
     gateway.turn(MAIN, "/new").await;
     assert_eq!(gateway.turn(MAIN, "afresh").await, "You said: afresh [turn 1]");
     let (same, _, anew) = only_session(&daemon).await;
     assert!(same == key && anew != thread, "{same} {anew}");
-    assert!(!asked(&daemon, "afresh").contains("after a restart"), "it knows nothing of the old one");
+    assert!(!asked(&daemon, "afresh").to_string().contains("after a restart"), "it knows nothing of the old one");
 
     for request in daemon.model.requests() {
         let messages = request.body["messages"].to_string();

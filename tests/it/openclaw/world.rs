@@ -150,6 +150,13 @@ impl OpenClaw {
     }
 }
 
+/// The newest request of a turn with this text in it, as the model got it.
+pub(super) fn asked(daemon: &Daemon, text: &str) -> Value {
+    let requests = daemon.model.requests();
+    let fits = requests.iter().rfind(|request| !request.on_the_side && request.user_text.contains(text));
+    fits.unwrap_or_else(|| panic!("nobody asked {text}")).body.clone()
+}
+
 /// The project's folder.
 pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
