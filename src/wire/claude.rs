@@ -2,6 +2,7 @@
 //! --include-partial-messages`), as measured on 2.1.197 and 2.1.329. One JSON object a line each way.
 
 mod input;
+mod piece;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -42,7 +43,7 @@ pub enum Output<'a> {
     Other,
 }
 
-/// How claude writes those lines of which there may be hundreds a second.
+/// How claude writes the other lines that come in great numbers.
 const STREAM_EVENT: &[u8] = br#"{"type":"stream_event","#;
 
 impl<'a> Output<'a> {
@@ -58,6 +59,9 @@ impl<'a> Output<'a> {
             kind: Cow<'a, str>,
             #[serde(borrow, default)]
             subtype: Option<Cow<'a, str>>,
+        }
+        if let Some(piece) = piece::read(line) {
+            return Ok(Self::StreamEvent(piece));
         }
         if line.starts_with(STREAM_EVENT) {
             return Ok(Self::StreamEvent(serde_json::from_slice(line)?));
@@ -104,7 +108,7 @@ pub struct RetryLine {
 }
 
 /// A `stream_event` line.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 pub struct StreamLine<'a> {
     /// The event.
     #[serde(borrow)]
@@ -116,7 +120,7 @@ pub struct StreamLine<'a> {
 
 /// An event of the Messages API stream, as far as it matters here: which fields it has is for its `kind` to say. There may be
 /// hundreds a second, and serde would copy an enum with a tag inside into a tree first.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 pub struct StreamEvent<'a> {
     /// `message_start`, `content_block_delta`, `message_delta` …
     #[serde(borrow, rename = "type")]
@@ -127,7 +131,7 @@ pub struct StreamEvent<'a> {
 }
 
 /// What is new.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 pub struct Delta<'a> {
     /// `text_delta`, `thinking_delta` …; nothing at a message's end.
     #[serde(borrow, default, rename = "type")]
