@@ -16,9 +16,6 @@ use super::openai::Answering;
 use super::respond::{ApiError, Body};
 use crate::dispatch::{EventReader, Observer};
 
-/// Room for the piece of a delta, in bytes, so that it does not grow by and by.
-const ROOM_BYTES: usize = 512;
-
 /// Events that are there already go out in one frame, up to this many bytes.
 const FRAME_BYTES: usize = 16 << 10;
 
@@ -38,7 +35,8 @@ pub(super) fn body(answering: Answering, reader: EventReader, listener: Option<O
     let quiet = Box::pin(tokio::time::sleep(heartbeat));
     let last_at = Instant::now();
     let reader = Some(reader);
-    EventStream { answering, reader, _listener: listener, opened: false, heartbeat, quiet, last_at }.boxed_unsync()
+    EventStream { answering, reader, _listener: listener, opened: false, heartbeat, quiet, last_at, out: Vec::new() }
+        .boxed_unsync()
 }
 
 struct EventStream {
@@ -53,6 +51,8 @@ struct EventStream {
     quiet: Pin<Box<Sleep>>,
     /// When the last frame went out.
     last_at: Instant,
+    /// What the next frame has so far; empty between frames, and its memory is kept.
+    out: Vec<u8>,
 }
 
 impl hyper::body::Body for EventStream {
@@ -62,20 +62,19 @@ impl hyper::body::Body for EventStream {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = &mut *self;
         let Some(reader) = &mut this.reader else { return Poll::Ready(None) };
-        let mut out = Vec::new();
+        let out = &mut this.out;
         if !this.opened {
             this.opened = true;
-            this.answering.first(&mut out);
+            this.answering.first(out);
         }
         let mut over = false;
         while !over && out.len() < FRAME_BYTES {
             match reader.poll_next(cx) {
                 Poll::Ready(Some(event)) => {
-                    out.reserve(ROOM_BYTES);
-                    over = this.answering.event(&mut out, &event);
+                    over = this.answering.event(out, &event);
                 }
                 Poll::Ready(None) => {
-                    Answering::error(&mut out, &ApiError::reader_lost());
+                    Answering::error(out, &ApiError::reader_lost());
                     over = true;
                 }
                 Poll::Pending => break,
@@ -84,7 +83,7 @@ impl hyper::body::Body for EventStream {
         while out.is_empty() && this.quiet.as_mut().poll(cx).is_ready() {
             let due_at = this.last_at + this.heartbeat;
             if due_at <= Instant::now() {
-                this.answering.heartbeat(&mut out);
+                this.answering.heartbeat(out);
             } else {
                 this.quiet.as_mut().reset(due_at);
             }
@@ -96,7 +95,11 @@ impl hyper::body::Body for EventStream {
             return Poll::Pending;
         }
         this.last_at = Instant::now();
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))))
+        let frame = Bytes::copy_from_slice(out);
+        out.clear();
+        // A piece can be longer than a frame should be.
+        out.shrink_to(FRAME_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -186,10 +186,7 @@ impl Actor {
                     self.recalling = None;
                     self.feed(Input::Recalled { number, result: result.map_err(Into::into) });
                 }
-                Happened::Listening => {
-                    let listening = *self.listeners.borrow_and_update() > 0;
-                    self.feed(Input::Listening(listening));
-                }
+                Happened::Listening => self.listening(),
                 Happened::Driver(event) => self.driver_event(event),
             }
             self.note_pressure();
@@ -214,7 +211,8 @@ impl Actor {
             place = async { match &mut self.ticket { Some(ticket) => ticket.await.ok(), None => std::future::pending().await } } => Happened::Place(place),
             // Only an idle agent can go; who is asked to before that, is asked then.
             () = async { self.member.retire().await }, if !streams => Happened::Retire,
-            () = changed(&mut self.listeners) => Happened::Listening,
+            // Else it is looked at when the agent has said something.
+            () = async { changed(&mut self.listeners).await }, if self.machine.is_asking() => Happened::Listening,
             () = self.writes.changed(), if waits || pressed => Happened::Store,
             (number, result) = async { match &mut self.recalling { Some((number, reading)) => (*number, reading.await), None => std::future::pending().await } } => Happened::Recalled(number, result),
             () = self.timer.as_mut(), if deadline.is_some() => Happened::Time,
@@ -306,7 +304,17 @@ impl Actor {
         }
     }
 
+    /// Somebody who can answer questions began to listen, or ceased to.
+    fn listening(&mut self) {
+        let listening = *self.listeners.borrow_and_update() > 0;
+        self.feed(Input::Listening(listening));
+    }
+
     fn driver_event(&mut self, event: Option<DriverEvent>) {
+        // Before the machine hears of a question.
+        if self.listeners.has_changed().unwrap_or(false) {
+            self.listening();
+        }
         if let Some(DriverEvent::Ready { pid }) = event {
             self.pid = pid;
         }

@@ -1,6 +1,6 @@
 //! The hand-off of a turn's events to whoever reads them: bounded, and the pressure of a slow reader goes back to the agent.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -96,12 +96,19 @@ impl EventReader {
     }
 }
 
-/// The writing ends, one for each turn that has not ended.
+/// A turn that has not ended and that somebody reads.
+struct Read {
+    turn: TurnId,
+    /// The writing end; none where all who read the turn watch it.
+    events: Option<mpsc::Sender<Arc<Logged>>>,
+    /// Who reads it, by numbers of our own: the submitter, and those who joined later.
+    present: Vec<u64>,
+}
+
+/// The writing ends, one for each turn that has not ended. There are no more than turns in the session's queue.
 #[derive(Default)]
 pub(super) struct Readers {
-    open: HashMap<TurnId, mpsc::Sender<Arc<Logged>>>,
-    /// Who reads a turn that has not ended, by numbers of our own: the submitter, and those who joined later.
-    present: HashMap<TurnId, Vec<u64>>,
+    turns: Vec<Read>,
     last_reader: u64,
     /// What did not fit. The session takes nothing more from the agent until this is gone, so it stays small.
     held: VecDeque<Arc<Logged>>,
@@ -114,7 +121,7 @@ impl Readers {
     pub(super) fn open(&mut self, turn: TurnId) -> EventReader {
         let (sender, events) = mpsc::channel(READER_MAX);
         let (alive, left) = oneshot::channel();
-        self.open.insert(turn, sender);
+        self.turns.push(Read { turn, events: Some(sender), present: Vec::new() });
         self.join(turn, left);
         EventReader { events, ahead: VecDeque::new(), _alive: alive }
     }
@@ -123,7 +130,10 @@ impl Readers {
     pub(super) fn join(&mut self, turn: TurnId, left: oneshot::Receiver<()>) {
         self.last_reader += 1;
         let reader = self.last_reader;
-        self.present.entry(turn).or_default().push(reader);
+        match self.turn(turn) {
+            Some(read) => read.present.push(reader),
+            None => self.turns.push(Read { turn, events: None, present: vec![reader] }),
+        }
         self.gone.push(Box::pin(async move {
             // Nothing is ever sent: the end of the sender is the message.
             let _ = left.await;
@@ -138,13 +148,13 @@ impl Readers {
             return;
         }
         let last = matches!(logged.kind, EventKind::Ended(_));
-        let Some(sender) = self.open.get(&logged.turn) else {
+        let turn = logged.turn;
+        let Some(sender) = self.turn(turn).and_then(|read| read.events.as_ref()) else {
             if last {
-                self.present.remove(&logged.turn);
+                self.close(turn);
             }
             return;
         };
-        let turn = logged.turn;
         match sender.try_send(logged) {
             Ok(()) if last => self.close(turn),
             // That a reader has left is for `left` to say.
@@ -159,7 +169,7 @@ impl Readers {
 
     /// Whether anybody reads the turn.
     pub(super) fn has_any(&self, turn: TurnId) -> bool {
-        self.present.contains_key(&turn)
+        self.turns.iter().any(|read| read.turn == turn)
     }
 
     /// Whether events wait for a slow reader.
@@ -176,7 +186,7 @@ impl Readers {
     pub(super) async fn press(&mut self) {
         let Some(turn) = self.held.front().map(|logged| logged.turn) else { return std::future::pending().await };
         // A clone, so that this future holds no borrow of the map over its wait.
-        let room = match self.open.get(&turn).cloned() {
+        let room = match self.turn(turn).and_then(|read| read.events.clone()) {
             Some(sender) => sender.reserve_owned().await.ok(),
             None => None,
         };
@@ -209,9 +219,9 @@ impl Readers {
     /// turn is to go on. Never ends while there is no such reader.
     pub(super) async fn left(&mut self) -> TurnId {
         while let Some((turn, reader)) = self.gone.next().await {
-            let Some(present) = self.present.get_mut(&turn) else { continue };
-            present.retain(|&other| other != reader);
-            if present.is_empty() {
+            let Some(read) = self.turn(turn) else { continue };
+            read.present.retain(|&other| other != reader);
+            if read.present.is_empty() {
                 self.close(turn);
                 tracing::debug!(%turn, "the reader of a turn has left");
                 return turn;
@@ -220,8 +230,11 @@ impl Readers {
         std::future::pending().await
     }
 
+    fn turn(&mut self, turn: TurnId) -> Option<&mut Read> {
+        self.turns.iter_mut().find(|read| read.turn == turn)
+    }
+
     fn close(&mut self, turn: TurnId) {
-        self.open.remove(&turn);
-        self.present.remove(&turn);
+        self.turns.retain(|read| read.turn != turn);
     }
 }

@@ -269,7 +269,12 @@ impl Writer {
             state.events.push_back(logged.clone());
         }
         self.inner.make_room(&self.log, bytes);
-        self.log.progress.send_modify(|progress| progress.last = last);
+        let progress = &self.log.progress;
+        progress.send_if_modified(|now| {
+            now.last = last;
+            // Most sessions have nobody to wake, and that takes its time, too.
+            progress.receiver_count() > 0
+        });
     }
 }
 
@@ -340,7 +345,13 @@ impl Log {
 
     /// Watches the numbers.
     pub(super) fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.subscribe()
+        let mut receiver = None;
+        // While no number changes: whoever changes one then knows of this, or this sees the new one.
+        self.progress.send_if_modified(|_| {
+            receiver = Some(self.progress.subscribe());
+            false
+        });
+        receiver.unwrap_or_else(|| self.progress.subscribe())
     }
 
     /// One more watches, or one fewer.

@@ -102,6 +102,11 @@ impl Machine {
         Ok(Acted::Answered { turn })
     }
 
+    /// Whether a question waits for its answer.
+    pub fn is_asking(&self) -> bool {
+        !self.questions.is_empty()
+    }
+
     /// Whether anybody who can answer listens.
     pub(super) fn listen(&mut self, now: Instant, listening: bool) {
         self.listening = listening;

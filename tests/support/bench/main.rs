@@ -137,7 +137,7 @@ const FULL: Counts = Counts {
     load_s: 20,
     stored_turns: 2_000,
     kept_s: 10,
-    relay_rounds: 8,
+    relay_rounds: 16,
     observed_turns: 41,
     streams_s: 30,
     interrupted_turns: 40,
