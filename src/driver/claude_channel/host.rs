@@ -2,43 +2,37 @@
 //!
 //! It takes commands before anything else, so that an interrupt passes however slow the reader of the events is: while an
 //! event waits for room, no more frames and hooks are taken, and claude waits for its hooks. The terminal is always read.
+//!
+//! In `host/`: `heard.rs` frames and hooks, `written.rs` claude's log and transcript, `acts.rs` what is done to claude,
+//! `shown.rs` images, as files, `watched.rs` people at the terminal, `ending.rs` the end.
 
+mod acts;
+mod ending;
+mod heard;
 mod shown;
 mod watched;
+mod written;
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use self::shown::Shown;
-use super::exchange::{Act, Exchange, Reply, behavior};
+use self::written::{Transcript, changed};
+use super::exchange::Exchange;
 use super::folder::HostFiles;
 use super::start::{Look, Start};
-use super::transcript::Tail;
 use super::{ClaudeChannel, launch};
 use crate::channel::{ChannelEvent, HookCall, Member};
 use crate::driver::claude::failure::take_another_id;
-use crate::driver::{Answer, Ask, Audience, Command, CommandKind, DriverEvent, OpenRequest, RawWanted, Typed};
-use crate::process::{
-    Child, ChildSignal, Fifo, FileWatch, Line, LineError, LineReader, Redactor, SpawnRequest, StopLadder, Terminal,
-};
+use crate::driver::{Ask, Audience, Command, CommandKind, DriverEvent, OpenRequest, RawWanted, Typed};
+use crate::process::{Child, Fifo, Line, LineError, LineReader, Redactor, SpawnRequest, Terminal};
 use crate::protocol::{DriverEnd, ErrorKind, ScreenSize, TurnError};
-use crate::wire::claude_hooks::{Decision, HookInput, PermissionOutput};
 
 /// Longest line of claude's log that is looked at, in bytes. It quotes prompts and answers; ours are short.
 const LOG_LINE_BYTES: usize = 64 << 10;
-
-/// Read of the transcript at once, in bytes.
-const TRANSCRIPT_BYTES: usize = 256 << 10;
-
-/// What the model is told when nobody can be asked.
-const NOBODY: &str = "Permission denied: nobody is there to answer.";
 
 /// How an attachment ended.
 #[derive(Debug)]
@@ -103,13 +97,6 @@ struct Host<'a> {
     /// Images of the turn that was given.
     shown: Option<Shown>,
     files: HostFiles,
-}
-
-/// claude's own record of the conversation, read from where it stood when the first turn began.
-struct Transcript {
-    path: PathBuf,
-    watch: FileWatch,
-    tail: Tail,
 }
 
 /// What the task waited for.
@@ -264,142 +251,6 @@ impl<'a> Host<'a> {
         self.end(over).await
     }
 
-    // ── what comes in ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    fn frame(&mut self, frame: ChannelEvent) {
-        match frame {
-            ChannelEvent::Connected { pid } => {
-                tracing::debug!(session = self.label, pid, "the plugin is connected");
-                self.exchange.connected();
-            }
-            ChannelEvent::Cut => tracing::debug!(session = self.label, "the plugin's connection was cut"),
-            ChannelEvent::Lost => self.exchange.plugin_lost(),
-            ChannelEvent::Reply { content, .. } => self.exchange.replied(&content),
-            ChannelEvent::PermissionRequest { request_id, tool_name, .. } => {
-                tracing::debug!(session = self.label, "the plugin passes on a question");
-                self.exchange.asked_by_plugin(request_id, &tool_name);
-            }
-            ChannelEvent::Hook(call) => self.hook(call),
-        }
-    }
-
-    fn hook(&mut self, call: HookCall) {
-        let body: Bytes = call.body.clone();
-        self.exchange.events.extend(self.raw.step(&body));
-        let input: HookInput<'_> = match serde_json::from_slice(&body) {
-            Ok(input) => input,
-            Err(error) => {
-                // Not the body itself: it may be part of the conversation.
-                tracing::debug!(session = self.label, %error, "skipped a hook that is none");
-                return;
-            }
-        };
-        if let Some(path) = input.transcript_path.as_deref().map(Path::new)
-            // Somebody with the keyboard may have begun another conversation.
-            && self.transcript.as_ref().is_none_or(|transcript| transcript.path != path)
-        {
-            self.transcript = Transcript::open(path);
-        }
-        if matches!(&*input.name, "Stop" | "StopFailure") {
-            // What is there already need not be waited for.
-            self.read_transcript();
-        }
-        match self.exchange.hook(std::time::Instant::now(), &input) {
-            Reply::Empty => drop(call),
-            Reply::Deny => decide(call, &Answer::Deny { message: NOBODY.to_owned() }),
-            Reply::Hold(question) => drop(self.held.insert(question, call)),
-        }
-    }
-
-    /// A line of claude's log.
-    fn log_line(&mut self, line: &[u8]) -> Option<Over> {
-        if memchr::memmem::find(line, b"[onCancel]").is_some() {
-            self.exchange.cancelled(std::time::Instant::now());
-            return None;
-        }
-        let notice = memchr::memmem::find(line, b"Channel notifications ")?;
-        let said = String::from_utf8_lossy(line.get(notice..)?).into_owned();
-        if !self.exchange.ready() && memchr::memmem::find(line, b"turnmux").is_some() {
-            if said.starts_with("Channel notifications registered") {
-                self.exchange.registered();
-            } else if let Some((_, reason)) = said.split_once("skipped: ") {
-                return Some(Over::Unavailable(self.unavailable(reason.trim())));
-            }
-        }
-        None
-    }
-
-    fn unavailable(&self, reason: &str) -> TurnError {
-        let message = format!(
-            "{}: claude has no channels here ({reason}). They are switched on by the account's service, and off by \
-             CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC; `driver = \"claude-stream\"` needs none, and `driver = \"claude\"` takes \
-             channels where there are some",
-            self.name
-        );
-        TurnError::new(ErrorKind::StartFailed, message)
-    }
-
-    async fn look(&mut self, now: std::time::Instant) -> Option<Over> {
-        if self.exchange.ready() && self.audience.has_keyboard() {
-            // Whoever has the keyboard may have opened what is there, and answers it.
-            return None;
-        }
-        match self.start.look(now, self.exchange.ready()) {
-            Look::Nothing => None,
-            Look::Press(keys) => match self.terminal.write(&keys).await {
-                Ok(()) => None,
-                Err(_) => Some(Over::Lost(None)),
-            },
-            Look::Stuck(error) => Some(Over::Lost(Some(error))),
-        }
-    }
-
-    fn read_transcript(&mut self) {
-        let now = std::time::Instant::now();
-        if let Some(transcript) = &mut self.transcript {
-            for entry in transcript.read() {
-                self.exchange.entry(now, entry);
-            }
-        }
-    }
-
-    // ── what goes out ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    /// Does what the exchange wants done.
-    async fn act(&mut self) -> Result<(), TurnError> {
-        while let Some(act) = self.exchange.acts.pop_front() {
-            match act {
-                Act::Push { id, content } => {
-                    let meta = [
-                        ("chat_id".to_owned(), self.label.clone()),
-                        ("message_id".to_owned(), id.to_string()),
-                        ("ts".to_owned(), humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
-                    ];
-                    self.member.push(content, meta.into()).map_err(|error| {
-                        TurnError::new(ErrorKind::AgentLost, format!("{}: no message can be sent: {error}", self.name))
-                    })?;
-                }
-                Act::Keys(keys) => self.terminal.write(keys).await.map_err(|error| {
-                    TurnError::new(ErrorKind::AgentLost, format!("{}: its terminal takes no keys: {error}", self.name))
-                })?,
-                Act::Decide { question, tool, answer, request } => match (self.held.remove(&question), request) {
-                    (Some(call), _) if call.is_waiting() => decide(call, &answer),
-                    (_, Some(request)) => {
-                        if let Err(error) = self.member.permission(&request, behavior(&answer)) {
-                            tracing::warn!(session = self.label, %error, "an answer could not be sent");
-                        }
-                    }
-                    _ => {
-                        tracing::debug!(session = self.label, "an answer waits for the plugin to ask");
-                        self.exchange.not_delivered(tool, answer);
-                    }
-                },
-            }
-        }
-        self.held.retain(|question, _| self.exchange.asks(question));
-        Ok(())
-    }
-
     /// Hands over events as long as there is room.
     fn send_now(&mut self) {
         while let Some(event) = self.exchange.events.pop_front() {
@@ -415,135 +266,19 @@ impl<'a> Host<'a> {
         }
     }
 
-    // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    /// What is said of a process that is not ready in time.
-    fn hung(&self) -> TurnError {
-        let message = format!(
-            "{}: the agent was not ready after {:?} (`limits.ready`); its screen: {}",
-            self.name,
-            self.driver.limits.ready,
-            self.start.shown()
-        );
-        TurnError::new(ErrorKind::StartFailed, message)
-    }
-
-    /// Ends the process by the ladder: the hang-up comes first, for a terminal that nobody reads keeps claude from hearing a
-    /// signal.
-    async fn end(mut self, over: Over) -> (End, bool) {
-        let limits = &self.driver.limits;
-        if matches!(over, Over::Detached) && self.exchange.running() {
-            // 2.1.197 leaves a running tool behind unless it is interrupted first.
-            self.exchange.interrupt_now();
-            let _ = timeout(limits.stop_eof, self.settled()).await;
+    async fn look(&mut self, now: std::time::Instant) -> Option<Over> {
+        if self.exchange.ready() && self.audience.has_keyboard() {
+            // Whoever has the keyboard may have opened what is there, and answers it.
+            return None;
         }
-        self.held.clear();
-        let ready = self.exchange.ready();
-        if matches!(&over, Over::Lost(Some(error)) if error.kind == ErrorKind::Misconfigured) {
-            // It allows more than it may, and has a turn: on the way down the ladder its tools would run.
-            self.child.signal(ChildSignal::Kill);
+        match self.start.look(now, self.exchange.ready()) {
+            Look::Nothing => None,
+            Look::Press(keys) => match self.terminal.write(&keys).await {
+                Ok(()) => None,
+                Err(_) => Some(Over::Lost(None)),
+            },
+            Look::Stuck(error) => Some(Over::Lost(Some(error))),
         }
-        // Its last hooks are refused at once: unanswered ones would keep it for a second and a half.
-        drop(self.member);
-        drop(self.terminal);
-        let pid = self.child.pid();
-        let stop = self.child.stop(StopLadder { eof: limits.stop_eof, term: limits.stop_term });
-        tokio::pin!(stop);
-        let mut open = true;
-        let report = loop {
-            tokio::select! {
-                report = &mut stop => break report,
-                // claude stands still, and hears no signal, where nobody reads its log.
-                line = self.log.next(), if open => open = matches!(line, Ok(Some(_))),
-            }
-        };
-        tracing::info!(backend = self.name, pid, "ended an agent");
-        let skipped = self.transcript.map_or(0, |transcript| transcript.tail.malformed() + transcript.tail.overlong());
-        if skipped > 0 {
-            tracing::warn!(backend = self.name, lines = skipped, "the transcript has lines that cannot be read");
-        }
-        let id_is_taken = matches!(over, Over::Lost(None)) && !ready && self.start.refuses_thread();
-        let end = match over {
-            Over::Detached => End::Over(DriverEnd::Detached),
-            Over::Unavailable(error) => End::Unavailable(error),
-            Over::Lost(Some(error)) => End::Over(DriverEnd::Failed(error)),
-            Over::Lost(None) => End::Over(DriverEnd::Failed(self.start.lost(&self.name, ready, report.status))),
-        };
-        (end, id_is_taken)
-    }
-
-    /// Returns when the interrupted turn is over.
-    async fn settled(&mut self) {
-        let mut painted = BytesMut::new();
-        while self.exchange.running() {
-            if self.act().await.is_err() {
-                return;
-            }
-            self.exchange.events.clear();
-            tokio::select! {
-                frame = self.member.events.recv() => match frame {
-                    Some(frame) => self.frame(frame),
-                    None => return,
-                },
-                line = self.log.next() => match line {
-                    Ok(Some(line)) => drop(self.log_line(&line.bytes)),
-                    _ => return,
-                },
-                read = self.terminal.read(&mut painted) => match read {
-                    Ok(count) if count > 0 => painted.clear(),
-                    _ => return,
-                },
-                () = changed(self.transcript.as_mut()) => self.read_transcript(),
-            }
-        }
-    }
-}
-
-impl Transcript {
-    fn open(path: &Path) -> Option<Self> {
-        let watch =
-            FileWatch::new(path).map_err(|error| tracing::warn!(%error, "claude's transcript cannot be watched"));
-        // What stands there already is of earlier turns.
-        let at = std::fs::metadata(path).map_or(0, |found| found.len());
-        Some(Self { path: path.to_owned(), watch: watch.ok()?, tail: Tail::from(at) })
-    }
-
-    /// What was added. Bounded by what the tail keeps of a line.
-    fn read(&mut self) -> Vec<super::transcript::Entry> {
-        let mut found = Vec::new();
-        let Ok(mut file) = File::open(&self.path) else { return found };
-        if file.seek(SeekFrom::Start(self.tail.offset())).is_err() {
-            return found;
-        }
-        let mut buffer = vec![0; TRANSCRIPT_BYTES];
-        while let Ok(count @ 1..) = file.read(&mut buffer) {
-            found.extend(self.tail.feed(buffer.get(..count).unwrap_or_default()));
-        }
-        found
-    }
-}
-
-/// Answers a held permission hook.
-fn decide(call: HookCall, answer: &Answer) {
-    let decision = match answer {
-        Answer::Allow => Decision::Allow { updated_input: None },
-        Answer::AllowWith { input } => Decision::Allow { updated_input: serde_json::from_str(input).ok() },
-        Answer::Deny { message } => Decision::Deny { message },
-    };
-    match serde_json::to_value(PermissionOutput::new(decision)) {
-        Ok(output) => call.answer(output),
-        // Serialising our own types into memory cannot fail.
-        Err(_) => drop(call),
-    }
-}
-
-async fn changed(transcript: Option<&mut Transcript>) {
-    let watched = match transcript {
-        Some(transcript) => transcript.watch.changed().await,
-        None => std::future::pending().await,
-    };
-    if watched.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  launch.rs    what to start                     folder.rs     the files that it needs
-//!  host.rs      the task that owns the process: commands, frames, hooks, keys, events; host/shown.rs: images, as files
+//!  host.rs      the task that owns the process: commands, frames, hooks, keys, events
 //!  start.rs     its dialogs on the way to readiness
 //!  exchange.rs  what all that means (pure)        turn.rs       the running turn
 //!  displayed.rs its text                          failure.rs    its errors, in the caller's terms
