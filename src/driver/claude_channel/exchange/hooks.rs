@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
-use super::{Act, Asked, ESCAPE, Exchange, LATE, QUESTIONS_MAX, Reply, push_of};
+use super::{Act, Asked, ESCAPE, Exchange, LATE, QUESTIONS_MAX, Reply};
 use crate::driver::DriverEvent;
 use crate::driver::claude::failure as words;
 use crate::driver::claude::launch::laxer;
@@ -203,4 +204,11 @@ impl Exchange {
         self.show(shown);
         self.settle(now);
     }
+}
+
+/// Which push a prompt is: claude puts the message in a tag, and what the caller wrote stands behind it.
+fn push_of(prompt: &str) -> Option<Uuid> {
+    let tag = prompt.trim_start().strip_prefix("<channel ")?.split_once('>')?.0;
+    let id = tag.split_once("message_id=\"")?.1.split_once('"')?.0;
+    id.parse().ok()
 }

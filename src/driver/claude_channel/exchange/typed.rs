@@ -19,9 +19,10 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::{CommandId, Exchange, content};
+use super::Exchange;
+use super::commands::content;
 use crate::driver::claude_channel::turn::{Ended, Stage, Turn, names};
-use crate::driver::{DriverEvent, TurnInput};
+use crate::driver::{CommandId, DriverEvent, TurnInput};
 use crate::protocol::{ErrorKind, ThreadId, TurnError, TurnId, TurnOptions};
 use crate::wire::claude_hooks::HookInput;
 

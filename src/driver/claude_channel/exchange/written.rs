@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Exchange, LATE, PUSHES_MAX};
+use super::due::PUSHES_MAX;
+use super::{Exchange, LATE};
 use crate::driver::DriverEvent;
 use crate::driver::claude_channel::transcript::Entry;
 use crate::driver::claude_channel::turn::{Ended, Stage};

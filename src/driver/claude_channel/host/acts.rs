@@ -5,8 +5,9 @@ use std::time::SystemTime;
 use super::Host;
 use crate::channel::HookCall;
 use crate::driver::Answer;
-use crate::driver::claude_channel::exchange::{Act, behavior};
+use crate::driver::claude_channel::exchange::Act;
 use crate::protocol::{ErrorKind, TurnError};
+use crate::wire::channel::Behavior;
 use crate::wire::claude_hooks::{Decision, PermissionOutput};
 
 impl Host<'_> {
@@ -57,5 +58,14 @@ pub(super) fn decide(call: HookCall, answer: &Answer) {
         Ok(output) => call.answer(output),
         // Serialising our own types into memory cannot fail.
         Err(_) => drop(call),
+    }
+}
+
+/// What a decision is in the plugin's words.
+fn behavior(answer: &Answer) -> Behavior {
+    match answer {
+        Answer::Allow => Behavior::Allow,
+        // The plugin has no way to say with which arguments, and a question without its answer is none.
+        Answer::AllowWith { .. } | Answer::Deny { .. } => Behavior::Deny,
     }
 }
