@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::respond::ApiError;
 use crate::protocol::TenantId;
+use crate::wire::loopback::{ip, is_loopback};
 
 /// An API key and whose it is.
 #[derive(Clone)]
@@ -71,11 +72,9 @@ impl Access {
     fn is_ours(&self, host_and_port: &str) -> bool {
         let host_and_port = host_and_port.to_ascii_lowercase();
         let host = without_port(&host_and_port);
-        let name = host.trim_start_matches('[').trim_end_matches(']');
-        let loopback = name == "localhost"
-            || name.ends_with(".localhost")
-            || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || Some(ip) == self.address);
-        loopback || self.allowed_hosts.iter().any(|allowed| *allowed == host_and_port || allowed == host)
+        is_loopback(host)
+            || ip(host).is_some_and(|ip| Some(ip) == self.address)
+            || self.allowed_hosts.iter().any(|allowed| *allowed == host_and_port || allowed == host)
     }
 }
 
@@ -123,11 +122,12 @@ mod tests {
         ] {
             assert!(access.check_door(&headers(&[("host", ours)])).is_ok(), "{ours}");
         }
-        for foreign in
-            ["evil.example", "evil.example:7433", "127.0.0.1.evil.example", "other.example:1", "localhost.evil.example"]
-        {
+        for foreign in ["evil.example", "evil.example:7433", "other.example:1", "192.168.1.2:7433"] {
             assert!(access.check_door(&headers(&[("host", foreign)])).is_err(), "{foreign}");
         }
+        let listening = Access { address: Some([192, 168, 1, 2].into()), ..access.clone() };
+        assert!(listening.check_door(&headers(&[("host", "192.168.1.2:7433")])).is_ok());
+        assert!(listening.check_door(&headers(&[("host", "192.168.1.3:7433")])).is_err());
         let page = |origin| headers(&[("host", "localhost"), ("origin", origin)]);
         assert!(access.check_door(&page("http://localhost:3000")).is_ok());
         assert!(access.check_door(&page("https://evil.example")).is_err());

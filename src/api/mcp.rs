@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::respond::ApiError;
 use crate::protocol::{McpServer, McpServers, McpTransport};
+use crate::wire::loopback::ip;
 
 /// The field's name in errors.
 pub(super) const FIELD: &str = "turnmux.mcp_servers";
@@ -105,8 +106,8 @@ fn is_on_this_machine(url: &str) -> bool {
     let Some(host) = uri.host().filter(|_| uri.scheme_str() == Some("http") && !authority.contains('@')) else {
         return false;
     };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    // No name below `localhost`: it is the agent that connects, and its resolver may ask elsewhere for such a one.
+    host == "localhost" || ip(host).is_some_and(|ip| ip.is_loopback())
 }
 
 fn is_header(name: &str, value: &str) -> bool {
@@ -168,6 +169,7 @@ mod tests {
             "https://127.0.0.1/",
             "http://127.0.0.1@evil.example/",
             "http://user@127.0.0.1/",
+            "http://mcp.localhost/",
             "http://localhost.evil.example/",
             "http://127.0.0.1.evil.example/",
             "http://0.0.0.0/",

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use hyper::Uri;
 
 use super::UrlProblem;
+use crate::wire::loopback::{ip, is_loopback};
 
 /// The port of addresses that name none, as of every `http://`.
 const HTTP_PORT: u16 = 80;
@@ -52,16 +53,10 @@ pub fn reached(listen: SocketAddr) -> Result<SocketAddr, UrlProblem> {
     if listen.port() == 0 { Err(UrlProblem::NoPort) } else { Ok(SocketAddr::new(ip, listen.port())) }
 }
 
-/// The addresses of a name of loopback; none for any other. Nothing is asked of a resolver: that takes a while, and an answer
-/// from outside.
+/// The addresses of a host of loopback; none for any other.
 fn ips(host: &str) -> Option<Vec<IpAddr>> {
-    let host = host.to_ascii_lowercase();
-    let name = host.trim_start_matches('[').trim_end_matches(']');
-    if name == "localhost" || name.ends_with(".localhost") {
-        return Some(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
-    }
-    let ip: IpAddr = name.parse().ok()?;
-    ip.is_loopback().then(|| vec![ip])
+    let both = || vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    is_loopback(host).then(|| ip(host).map_or_else(both, |ip| vec![ip]))
 }
 
 #[cfg(test)]
