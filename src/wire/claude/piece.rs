@@ -47,9 +47,7 @@ fn text(rest: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
     let at = memchr2(b'"', b'\\', inner)?;
     if inner[at] == b'"' {
         let text = std::str::from_utf8(&inner[..at]).ok()?;
-        // Without an early end, which the compiler makes sixteen bytes at a time of.
-        let is_plain = text.bytes().fold(true, |is_plain, byte| is_plain & (byte >= b' '));
-        return is_plain.then(|| (text.into(), &inner[at + 1..]));
+        return is_printed(text.as_bytes()).then(|| (text.into(), &inner[at + 1..]));
     }
     let mut texts = serde_json::Deserializer::from_slice(rest).into_iter::<String>();
     let text = texts.next()?.ok()?;
@@ -58,7 +56,7 @@ fn text(rest: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
 
 /// Looks at what a line says beside its event: names with plain texts or `null`, and no subagent.
 fn ends(mut rest: &[u8]) -> Option<()> {
-    if !rest.iter().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(byte)) {
+    if !rest.is_ascii() || !is_printed(rest) {
         return None;
     }
     let mut names_parent = false;
@@ -75,6 +73,11 @@ fn ends(mut rest: &[u8]) -> Option<()> {
         };
     }
     Some(())
+}
+
+/// Whether no byte is one that JSON wants escaped, whatever else. The least is found sixteen bytes at a time.
+fn is_printed(bytes: &[u8]) -> bool {
+    bytes.iter().min().is_none_or(|&least| least >= b' ')
 }
 
 /// A text without escapes, and what follows it.
