@@ -88,6 +88,18 @@ async fn an_observer_sees_what_follows_the_number_that_it_names() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_who_waits_alone_is_woken() {
+    let journal = journal(1 << 20);
+    let mut talk = Talk::new(&journal, "a");
+    talk.say("to nobody");
+    let mut observer = journal.watch(&key("a"), 0, None).unwrap();
+    // Polled in this order: the observer waits when something is said.
+    let (seen, ()) = tokio::join!(timeout(SECOND, observer.next()), async { talk.say("to one") });
+    let Ok(Some(Seen::Events(events))) = seen else { panic!("it sleeps on") };
+    assert_eq!(events[0].seq, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_turn_is_watched_from_its_beginning_to_its_end() {
     let journal = journal(1 << 20);
     let mut talk = Talk::new(&journal, "a");
