@@ -75,9 +75,10 @@ fn ends(mut rest: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Whether no byte is one that JSON wants escaped, whatever else. The least is found sixteen bytes at a time.
+/// Whether no byte is a control character, which JSON wants escaped.
 fn is_printed(bytes: &[u8]) -> bool {
-    bytes.iter().min().is_none_or(|&least| least >= b' ')
+    // Sixteen bytes at a time, which no form with an early end would be.
+    bytes.iter().fold(u8::MAX, |least, &byte| least.min(byte)) >= b' '
 }
 
 /// A text without escapes, and what follows it.
