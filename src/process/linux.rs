@@ -4,11 +4,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
@@ -17,9 +18,9 @@ use tokio::io::unix::AsyncFd;
 
 use super::descendants::{Identity, Mark, Process};
 
-/// How long to look at a process in the middle of an exec. It takes microseconds, or as long as others have the
-/// processor; nothing tells when it is over.
-const EXEC_MAX: Duration = Duration::from_millis(100);
+/// How long to leave a process in the middle of an exec alone until the next look at it, in milliseconds. The exec takes
+/// microseconds as soon as it has the processor, which who looks all the time would keep from it.
+const EXEC_LOOK_EVERY: u8 = 1;
 /// Room for all but the most unusual environments.
 const ENVIRONMENT_BYTES: usize = 256 * 1024;
 /// In the flags of `/proc/PID/stat`: a thread of the kernel, which has no environment.
@@ -71,16 +72,29 @@ pub(super) fn processes() -> Vec<Process> {
     entries.filter_map(|entry| process(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// Whether the process has the mark in the environment that it was started with.
-pub(super) fn is_marked(pid: i32, mark: &Mark) -> bool {
-    let begun = Instant::now();
+/// Whether the process has the mark in the environment that it was started with. One in the middle of an exec is looked
+/// at until it has an environment again, `until` at the longest: nothing else tells when that is.
+pub(super) fn is_marked(pid: i32, mark: &Mark, until: Instant) -> bool {
     loop {
         match environment(pid) {
             Ok(environment) if !environment.is_empty() => return mark.is_in(&environment),
-            Ok(_) if is_between_programs(pid) && begun.elapsed() < EXEC_MAX => std::thread::yield_now(),
-            Ok(_) | Err(_) => return false,
+            Ok(_) if !is_between_programs(pid) => return false,
+            Ok(_) if Instant::now() < until => let_go_on(pid),
+            Ok(_) => {
+                tracing::warn!(pid, "a process hangs in an exec: it cannot be told whose descendant it is");
+                return false;
+            }
+            Err(_) => return false,
         }
     }
+}
+
+/// Waits for the process's end, and for no more than a moment.
+fn let_go_on(pid: i32) {
+    let Ok(descriptor) = pidfd(pid) else {
+        return std::thread::yield_now();
+    };
+    let _ = poll(&mut [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)], EXEC_LOOK_EVERY);
 }
 
 /// In one system call if it is not huge: between two, the program may have been replaced by another.
@@ -128,17 +142,9 @@ pub(super) struct ProcessHandle {
 impl ProcessHandle {
     /// None when that process is gone, even if its pid is in use again.
     pub(super) fn open(id: Identity) -> Option<Self> {
-        #[expect(unsafe_code, reason = "nix has no pidfd_open")]
-        // SAFETY: the call takes two integers and touches no memory.
-        let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, id.pid, 0) };
-        let descriptor = if raw >= 0 {
-            #[expect(unsafe_code, reason = "a descriptor from a raw system call")]
-            // SAFETY: the kernel has just given us this descriptor, which nobody else knows. It is close-on-exec.
-            Some(unsafe { OwnedFd::from_raw_fd(raw as i32) })
-        } else if Errno::last() == Errno::ESRCH {
-            return None;
-        } else {
-            None
+        let descriptor = match pidfd(id.pid) {
+            Err(Errno::ESRCH) => return None,
+            other => other.ok(),
         };
         // Checked after opening: what the descriptor means cannot change any more.
         let is_same = process(id.pid).is_some_and(|process| process.id == id && !process.is_zombie);
@@ -190,6 +196,16 @@ impl ProcessHandle {
             Err(_) => std::future::pending().await,
         }
     }
+}
+
+/// A descriptor that stands for the process which has this pid now. It is close-on-exec.
+fn pidfd(pid: i32) -> nix::Result<OwnedFd> {
+    #[expect(unsafe_code, reason = "nix has no pidfd_open")]
+    // SAFETY: the call takes two integers and touches no memory.
+    let raw = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    #[expect(unsafe_code, reason = "a descriptor from a raw system call")]
+    // SAFETY: the kernel has just given us this descriptor, which nobody else knows.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw as i32) })
 }
 
 fn parse_stat(pid: i32, text: &[u8]) -> Option<Process> {
