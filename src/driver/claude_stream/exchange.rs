@@ -381,8 +381,8 @@ impl Exchange {
             Phase::Preparing(prepared) => {
                 prepared.cancelled = true;
                 self.ack(id, Ok(()));
-                if self.own_turn || self.pending.values().any(|pending| *pending == Pending::Servers) {
-                    // The turn waits for one of claude's own, or for a server that may be slow: it need not any more.
+                if self.own_turn {
+                    // The turn waits for one of claude's own: it need not any more.
                     self.cancel_prepared();
                 } else {
                     self.advance();

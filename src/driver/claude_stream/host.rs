@@ -64,6 +64,10 @@ async fn start(supervisor: &Supervisor, request: &OpenRequest) -> Result<(Child,
 /// How long claude, done with a turn, may take to begin with input that waited. It takes milliseconds.
 const STEER_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long claude, at work on servers of tools, may take to be done with them after the turn was stopped that they were for.
+/// It takes some 20 ms where they are quick.
+const SERVERS_WITHIN: Duration = Duration::from_millis(500);
+
 /// How the lines begin that repeat what claude was sent.
 const REPLAY: &[u8] = b"{\"type\":\"user\"";
 
@@ -77,8 +81,8 @@ struct Host<'a> {
     name: String,
     limits: Limits,
     ready_by: Instant,
-    /// Until when the turn waits for claude to go on with a steer.
-    steer_by: Option<Instant>,
+    /// Until when the turn waits for claude to go on with a steer, or to be done with servers.
+    goes_on_by: Option<Instant>,
     commands: &'a mut mpsc::Receiver<Command>,
     events: &'a mpsc::Sender<DriverEvent>,
 }
@@ -90,7 +94,7 @@ enum Happened {
     Writable,
     Line(Result<Option<Line>, LineError>),
     NotReady,
-    NotSteered,
+    StandsStill,
 }
 
 /// Why serving is over.
@@ -127,7 +131,7 @@ impl<'a> Host<'a> {
             raw: request.raw.clone(),
             name: request.spec.id.to_string(),
             ready_by: Instant::now() + limits.ready,
-            steer_by: None,
+            goes_on_by: None,
             limits,
             commands,
             events,
@@ -143,8 +147,8 @@ impl<'a> Host<'a> {
                 break Over::Lost(Some(error));
             }
             self.send_now();
-            let waits = self.exchange.waits_for_steer();
-            self.steer_by = waits.then(|| self.steer_by.unwrap_or_else(|| Instant::now() + STEER_WITHIN));
+            let patience = self.patience();
+            self.goes_on_by = patience.map(|within| self.goes_on_by.unwrap_or_else(|| Instant::now() + within));
             let full = !self.exchange.events.is_empty();
             let unwritten = !self.exchange.out.is_empty() && self.stdin.is_some();
             // What is seldom waited for stands in blocks, so that it is not made for each of hundreds of lines a second.
@@ -159,7 +163,9 @@ impl<'a> Host<'a> {
                 () = writable(self.stdin.as_ref()), if unwritten => Happened::Writable,
                 line = self.lines.next(), if !full => Happened::Line(line),
                 () = async { sleep_until(self.ready_by).await }, if !self.exchange.ready() => Happened::NotReady,
-                () = async { sleep_until(self.steer_by.unwrap_or(self.ready_by)).await }, if waits => Happened::NotSteered,
+                () = async { sleep_until(self.goes_on_by.unwrap_or(self.ready_by)).await }, if patience.is_some() => {
+                    Happened::StandsStill
+                }
             };
             match happened {
                 Happened::Command(Some(command)) if command.kind != CommandKind::Detach => {
@@ -173,9 +179,15 @@ impl<'a> Host<'a> {
                 }
                 Happened::Line(Ok(None)) => break Over::Lost(None),
                 Happened::NotReady => break Over::Lost(Some(self.hung())),
-                Happened::NotSteered => {
-                    self.steer_by = None;
-                    self.exchange.give_up_steers();
+                Happened::StandsStill => {
+                    self.goes_on_by = None;
+                    if self.exchange.waits_for_servers() {
+                        // It hears nothing, so neither would it hear the end of its input.
+                        self.child.signal(ChildSignal::Terminate);
+                        self.exchange.give_up_servers();
+                    } else {
+                        self.exchange.give_up_steers();
+                    }
                 }
                 Happened::Line(Err(error)) => {
                     let message = format!("{}: {error} (`limits.line_bytes`)", self.name);
@@ -185,6 +197,14 @@ impl<'a> Host<'a> {
             self.write_now();
         };
         self.end(over).await
+    }
+
+    /// How long claude may take for what it should do now.
+    fn patience(&self) -> Option<Duration> {
+        if self.exchange.waits_for_steer() {
+            return Some(STEER_WITHIN);
+        }
+        self.exchange.waits_for_servers().then_some(SERVERS_WITHIN)
     }
 
     /// What is said of a process that is not ready in time.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{KEY, error_code, requests, tool_results};
-use crate::harness::{Claude, Daemon, Reply, Tools, ask, types, within};
+use crate::harness::{Claude, Daemon, Reply, Tools, ask, gone, types, within};
 
 on_both!(
     a_tool_of_the_callers_is_called_and_its_key_may_change_with_every_turn,
@@ -11,6 +11,7 @@ on_both!(
     a_turn_without_servers_finds_none_and_a_new_process_gets_them_again,
     a_server_that_cannot_be_reached_fails_its_turn_and_no_other,
     a_turn_that_waits_for_a_silent_server_can_be_stopped,
+    a_first_turn_that_waits_for_a_silent_server_can_be_stopped,
 );
 in_terminal!(a_claude_in_a_terminal_takes_none_and_one_that_may_be_either_takes_them_over_stdio);
 
@@ -137,20 +138,40 @@ async fn a_turn_that_waits_for_a_silent_server_can_be_stopped(claude: Claude) {
     let daemon = Daemon::claude(claude).start().await;
     let session = daemon.client.session(KEY);
     session.ask("before").await.text();
+    let pid = daemon.agent(KEY).await;
     // It takes connections and never says a word.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let held = stopped_at(&daemon, &silent).await;
+    // claude would wait for its words, for 30 s, and hear nothing meanwhile: the next turn is another process's.
+    assert_eq!(session.ask("next").await.text(), "You said: next [turn 2]");
+    assert_ne!(daemon.agent(KEY).await, pid);
+    gone(pid).await;
+    drop((held, silent));
+}
+
+async fn a_first_turn_that_waits_for_a_silent_server_can_be_stopped(claude: Claude) {
+    let daemon = Daemon::claude(claude).start().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let held = stopped_at(&daemon, &silent).await;
+    let next = daemon.client.session(KEY).ask("next").await;
+    assert_eq!(next.text(), "You said: next [turn 1]");
+    assert_eq!(next.header("x-turnmux-context-lost"), None, "there was none");
+    assert_eq!(daemon.started(), 2);
+    drop((held, silent));
+}
+
+/// Begins a turn that offers this server, and stops it as soon as claude has come there; gives claude's connection.
+async fn stopped_at(daemon: &Daemon, silent: &tokio::net::TcpListener) -> tokio::net::TcpStream {
     let url = format!("http://{}/", silent.local_addr().unwrap());
-    let mut watch = daemon.client.watch(&format!("/v1/sessions/{KEY}/events")).await;
     let mut body = offering("held", &json!({"openclaw": {"type": "http", "url": url}}));
     body["stream"] = json!(true);
-    let stream = session.stream_body(&body).await;
-    let held = within("a connection of the agent's", silent.accept()).await.unwrap();
+    let _stream = daemon.client.session(KEY).stream_body(&body).await;
+    let (held, _) = within("a connection of the agent's", silent.accept()).await.unwrap();
+    let mut watch = daemon.client.watch(&format!("/v1/sessions/{KEY}/events")).await;
     let stopped = daemon.client.post(&format!("/v1/sessions/{KEY}/interrupt"), &json!({})).await;
     assert_eq!(stopped.json()["status"], "confirmed", "{stopped:?}");
     assert!(types(&watch.until("turn_interrupted").await).contains(&"turn_interrupted"));
-    // claude waits for its words still, and so does the next turn.
-    drop((stream, held, silent));
-    assert_eq!(session.ask("::say next").await.text(), "next");
+    held
 }
 
 async fn a_claude_in_a_terminal_takes_none_and_one_that_may_be_either_takes_them_over_stdio(claude: Claude) {

@@ -1,10 +1,11 @@
 //! Servers of tools that a turn brings along: `mcp_set_servers`, while claude runs. It costs what connecting to them costs, some
 //! 20 ms where they are quick, and only where they are others than before; so a key may change with every turn.
 //!
-//! claude answers when it has tried all of them. Where one cannot be reached the turn is not begun, and claude is left with
-//! none: given the same ones again, it would not try them again.
+//! claude answers when it has tried all of them, and listens to nothing meanwhile, for 30 s where one is silent. Where one
+//! cannot be reached the turn is not begun, and claude is left with none: given the same ones again, it would not try them
+//! again. Where the turn is stopped before claude has answered, it is not waited for as long as that: its process is ended.
 
-use super::{Exchange, Pending, Phase};
+use super::{Exchange, Pending, Phase, Prepared};
 use crate::protocol::{ErrorKind, McpServer, McpServers, McpTransport, TurnError};
 use crate::wire::claude::{ControlResponse, McpServerIn, McpSet, Request};
 
@@ -27,6 +28,23 @@ impl Exchange {
         self.servers = wanted;
     }
 
+    /// Whether a turn that was stopped waits for claude to be done with them.
+    pub(in crate::driver::claude_stream) fn waits_for_servers(&self) -> bool {
+        matches!(&self.phase, Phase::Preparing(prepared) if prepared.cancelled)
+            && self.pending.values().any(|pending| *pending == Pending::Servers)
+    }
+
+    /// It is not done. The turn ends with its process, or the next one would wait.
+    pub(in crate::driver::claude_stream) fn give_up_servers(&mut self) {
+        let names: Vec<&str> = self.servers.iter().map(|(name, _)| name).collect();
+        let message = format!(
+            "{} waits for a server of tools that does not answer ({}), for a turn that was stopped; its process is ended",
+            self.spec.id,
+            names.join(", ")
+        );
+        self.broken = Some(TurnError::new(ErrorKind::ToolsUnreachable, message));
+    }
+
     /// claude has tried them. The turn that they were for may have been stopped since.
     pub(super) fn servers_set(&mut self, response: &ControlResponse<'_>) {
         let tried = std::mem::take(&mut self.servers);
@@ -37,6 +55,10 @@ impl Exchange {
         };
         self.set_servers(McpServers::default());
         match std::mem::replace(&mut self.phase, Phase::Idle) {
+            stopped @ Phase::Preparing(Prepared { cancelled: true, .. }) => {
+                self.phase = stopped;
+                self.cancel_prepared();
+            }
             Phase::Preparing(prepared) if prepared.wanted.mcp == tried => {
                 let trouble: String = tried.redact(&trouble).chars().take(SAID_MAX).collect();
                 let message = format!(
