@@ -10,8 +10,10 @@
 //! ```
 
 mod clear;
+mod requests;
 mod servers;
 mod steers;
+mod turns;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,22 +22,12 @@ use std::time::SystemTime;
 use bytes::BytesMut;
 use serde_json::value::RawValue;
 
+use super::input;
 use super::residue::Residue;
-use super::turn::{self, Turn};
-use super::{failure, input};
-use crate::driver::claude::{failure as words, launch};
-use crate::driver::{Answer, Command, CommandId, CommandKind, DriverEvent, TurnInput};
-use crate::protocol::{
-    BackendSpec, ErrorKind, EventKind, InterruptCause, McpServers, Question, ThreadId, TurnEnding, TurnError, TurnId,
-    TurnOptions,
-};
-use crate::wire::claude::{
-    Cancelled, ControlRequestLine, ControlResponseLine, InitLine, Output, PermissionAnswer, Request,
-};
-use crate::wire::claude::{RateLimitLine, ResultLine};
-
-/// Questions that may wait for an answer: claude runs a handful of tools at once.
-const QUESTIONS_MAX: usize = 256;
+use super::turn::Turn;
+use crate::driver::{Command, CommandId, CommandKind, DriverEvent, TurnInput};
+use crate::protocol::{BackendSpec, ErrorKind, EventKind, McpServers, ThreadId, TurnError, TurnId, TurnOptions};
+use crate::wire::claude::{Output, Request};
 
 /// One conversation with one process.
 #[derive(Debug)]
@@ -245,249 +237,6 @@ impl Exchange {
         }
     }
 
-    // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    fn prepare(&mut self, command: CommandId, start: Option<(TurnId, TurnInput)>, wanted: TurnOptions) {
-        self.phase = Phase::Preparing(Prepared { command, start, wanted, cancelled: false });
-        self.advance();
-    }
-
-    /// Brings about what the prepared turn wants, one request after the other, and then gives it to claude.
-    fn advance(&mut self) {
-        let Phase::Preparing(prepared) = &self.phase else { return };
-        let prepares = |pending: &Pending| matches!(pending, Pending::Model | Pending::Permission | Pending::Servers);
-        if self.own_turn || self.pending.values().any(prepares) {
-            return;
-        }
-        if !prepared.cancelled && prepared.wanted.model != self.options.model {
-            let model = prepared.wanted.model.clone();
-            return self.request(Pending::Model, Request::SetModel { model: model.as_deref() });
-        }
-        if !prepared.cancelled && prepared.wanted.permission != self.options.permission {
-            let mode = launch::permission_mode(prepared.wanted.permission);
-            return self.request(Pending::Permission, Request::SetPermissionMode { mode });
-        }
-        if !prepared.cancelled && prepared.wanted.mcp != self.options.mcp {
-            let wanted = prepared.wanted.mcp.clone();
-            return self.set_servers(wanted);
-        }
-        let Phase::Preparing(prepared) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
-        self.options.system_prompt = prepared.wanted.system_prompt;
-        self.ack(prepared.command, Ok(()));
-        match prepared.start {
-            Some(_) if prepared.cancelled => self.events.push_back(DriverEvent::TurnEnded(interrupted())),
-            Some((turn, text)) => {
-                input::user(&mut self.out, turn.uuid(), &text, self.spec.commands);
-                self.began = None;
-                self.phase = Phase::Running(Turn::new(turn));
-            }
-            None => {}
-        }
-    }
-
-    fn init(&mut self, line: &InitLine<'_>) {
-        if matches!(self.phase, Phase::Clearing(_)) {
-            return self.clear_begins();
-        }
-        let ours = match &self.phase {
-            Phase::Running(turn) if self.says_what_began => turn.goes_on || self.began == Some(turn.id.uuid()),
-            Phase::Running(_) => !std::mem::take(&mut self.own_turn_due),
-            _ => false,
-        };
-        self.own_turn_due = false;
-        self.own_turn = !ours;
-        let permission = self.options.permission;
-        let Some(turn) = self.turn() else {
-            tracing::debug!(pid = self.pid, "claude began a turn of its own");
-            return;
-        };
-        if turn.begun {
-            return;
-        }
-        let is_told = std::mem::replace(&mut turn.told, true);
-        turn.go_on();
-        let interrupted = turn.interrupted;
-        if let Some(mode) = &line.permission_mode
-            && launch::laxer(mode, permission)
-        {
-            self.broken = Some(words::laxer(&self.spec, mode, permission));
-            return;
-        }
-        match ThreadId::parse(&line.session_id) {
-            Ok(_) if is_told => {}
-            Ok(thread) => {
-                self.thread = Some(thread.clone());
-                self.events.push_back(DriverEvent::Began { thread });
-            }
-            Err(error) => {
-                let message = format!("{} gave a session id that cannot be used: {error}", self.spec.id);
-                self.broken = Some(TurnError::new(ErrorKind::AgentLost, message));
-            }
-        }
-        if interrupted {
-            self.interrupt_now();
-        }
-    }
-
-    fn result(&mut self, line: &ResultLine<'_>) {
-        let total = line.total_cost_usd.unwrap_or(self.cost_usd);
-        let cost = (total - self.cost_usd).max(0.0);
-        self.cost_usd = total;
-        self.began = None;
-        if std::mem::take(&mut self.own_turn) {
-            return self.advance();
-        }
-        if matches!(self.phase, Phase::Clearing(_)) {
-            return self.clear_ended(line);
-        }
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Running(turn) if !turn.begun && (turn.told || !line.is_error) => {
-                // Every turn begins with `system/init`: this is a second result of what was before.
-                self.noise += 1;
-                self.phase = Phase::Running(turn);
-            }
-            Phase::Running(mut turn) => {
-                self.questions.clear();
-                let cost = line.total_cost_usd.map(|_| cost);
-                let (steps, ending) = turn.finish(line, &self.spec, cost, self.retry_at.take());
-                self.events.extend(steps.into_iter().map(DriverEvent::Step));
-                turn.begun = false;
-                turn.held = Some(ending);
-                self.phase = Phase::Running(turn);
-                self.settle();
-            }
-            Phase::Starting => {
-                // It could not take up the thread, says why and ends.
-                self.phase = Phase::Starting;
-                self.broken = Some(failure::of_result(line, &self.spec, None));
-            }
-            other => self.phase = other,
-        }
-    }
-
-    fn interrupt(&mut self, id: CommandId) {
-        match &mut self.phase {
-            Phase::Running(turn) if !turn.interrupted => {
-                turn.interrupted = true;
-                let begun = turn.begun;
-                self.take_back();
-                // Before claude has begun the turn an interrupt would meet nothing, and the turn would run on.
-                if begun {
-                    self.request(Pending::Interrupt(Some(id)), Request::Interrupt);
-                } else {
-                    self.ack(id, Ok(()));
-                }
-            }
-            Phase::Preparing(prepared) => {
-                prepared.cancelled = true;
-                self.ack(id, Ok(()));
-                if self.own_turn {
-                    // The turn waits for one of claude's own: it need not any more.
-                    self.cancel_prepared();
-                } else {
-                    self.advance();
-                }
-            }
-            _ => self.ack(id, Ok(())),
-        }
-    }
-
-    fn cancel_prepared(&mut self) {
-        if let Phase::Preparing(prepared) = std::mem::replace(&mut self.phase, Phase::Idle) {
-            self.ack(prepared.command, Ok(()));
-            if prepared.start.is_some() {
-                self.events.push_back(DriverEvent::TurnEnded(interrupted()));
-            }
-        }
-    }
-
-    // ── requests, theirs and ours ───────────────────────────────────────────────────────────────────────────────────
-
-    fn control_request(&mut self, line: &ControlRequestLine<'_>) {
-        let id = line.request_id.to_string();
-        let (Some(tool), Some(arguments)) = (&line.request.tool_name, line.request.input) else {
-            return input::refuse(&mut self.out, &id);
-        };
-        if line.request.subtype != "can_use_tool" {
-            return input::refuse(&mut self.out, &id);
-        }
-        if self.turn().is_none() || self.questions.len() >= QUESTIONS_MAX {
-            // A turn of claude's own has nobody to ask.
-            let message = "Permission denied: nobody is there to answer.";
-            return input::answer(&mut self.out, &id, PermissionAnswer::Deny { message });
-        }
-        self.questions.insert(id.clone(), arguments.to_owned());
-        let question = Question { id, tool: tool.to_string(), input: arguments.get().to_owned() };
-        self.events.push_back(DriverEvent::Asked(question));
-    }
-
-    fn answer(&mut self, command: CommandId, question: &str, answer: &Answer) {
-        let Some(arguments) = self.questions.remove(question) else {
-            return self.refuse(command, "there is no such question");
-        };
-        let response = match answer {
-            Answer::Allow => PermissionAnswer::Allow { updated_input: &arguments },
-            Answer::AllowWith { input } => match serde_json::from_str(input) {
-                Ok(updated_input) => PermissionAnswer::Allow { updated_input },
-                Err(_) => PermissionAnswer::Deny { message: "Permission denied: the answer could not be read." },
-            },
-            Answer::Deny { message } => PermissionAnswer::Deny { message },
-        };
-        input::answer(&mut self.out, question, response);
-        self.ack(command, Ok(()));
-    }
-
-    fn control_response(&mut self, line: &ControlResponseLine<'_>) {
-        let Some(pending) = self.pending.remove(&*line.response.request_id) else { return };
-        let refused = (line.response.subtype != "success")
-            .then(|| line.response.error.as_deref().unwrap_or("no reason given").to_owned());
-        match (pending, refused) {
-            (Pending::Initialize, None) => {
-                self.phase = Phase::Idle;
-                self.events.push_back(DriverEvent::Ready { pid: Some(self.pid) });
-            }
-            (Pending::Initialize, Some(why)) => {
-                let message = format!("{} refused to be initialised: {why}", self.spec.id);
-                self.broken = Some(TurnError::new(ErrorKind::StartFailed, message));
-            }
-            (Pending::Interrupt(command), _) => {
-                // Whatever it says: what counts is that the turn ends, and that is waited for.
-                if let Some(command) = command {
-                    self.ack(command, Ok(()));
-                }
-            }
-            (Pending::Cancel(uuid), _) => {
-                let said = line.response.response.and_then(|said| serde_json::from_str(said.get()).ok());
-                self.taken_back(uuid, said.is_some_and(|Cancelled { cancelled }| cancelled));
-            }
-            (Pending::Servers, _) => self.servers_set(&line.response),
-            (Pending::Model | Pending::Permission, None) => {
-                if let Phase::Preparing(prepared) = &self.phase {
-                    match pending {
-                        Pending::Model => self.options.model.clone_from(&prepared.wanted.model),
-                        _ => self.options.permission = prepared.wanted.permission,
-                    }
-                }
-                self.advance();
-            }
-            (Pending::Model | Pending::Permission, Some(why)) => {
-                let what = if pending == Pending::Model { "model" } else { "permission mode" };
-                let message = format!("{} does not take this {what}: {why}", self.spec.id);
-                if let Phase::Preparing(prepared) = std::mem::replace(&mut self.phase, Phase::Idle) {
-                    self.ack(prepared.command, Err(TurnError::new(ErrorKind::ModelRefused, message)));
-                }
-            }
-        }
-    }
-
-    fn rate_limit(&mut self, line: &RateLimitLine<'_>) {
-        if let Some(info) = &line.rate_limit_info
-            && info.status == "rejected"
-        {
-            self.retry_at = info.resets_at.and_then(turn::time_of);
-        }
-    }
-
     fn request(&mut self, pending: Pending, request: Request<'_>) {
         self.requests += 1;
         let id = format!("turnmux-{}", self.requests);
@@ -502,8 +251,4 @@ impl Exchange {
     fn refuse(&mut self, command: CommandId, why: &str) {
         self.ack(command, Err(TurnError::new(ErrorKind::Conflict, why)));
     }
-}
-
-fn interrupted() -> TurnEnding {
-    TurnEnding::Interrupted(InterruptCause::Agent)
 }
