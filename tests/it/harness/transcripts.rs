@@ -4,6 +4,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use serde_json::Value;
 
 use super::wait::readable;
 use super::within;
@@ -28,21 +29,24 @@ impl Transcripts {
         Self { folder, changes }
     }
 
-    /// Waits until this is said in one of them.
+    /// Waits until this is said in one of them, and a claude that takes it up would know. On a busy machine 2.1.197 writes an
+    /// answer before the question; until more has come behind both, the question is what it would go on from.
     pub(crate) async fn hold(&self, text: &str) {
         // Before a message itself, claude in a terminal writes that it has come.
-        self.has_line(text, &[r#""type":"user""#, r#""type":"assistant""#]).await;
+        let kinds = [r#""type":"user""#, r#""type":"assistant""#];
+        let is_it = |line: &str| line.contains(text) && kinds.iter().any(|kind| line.contains(kind));
+        self.has(text, |transcript| newest_follows(transcript, is_it)).await;
     }
 
     /// Waits until this waits in claude's queue.
     pub(crate) async fn queue(&self, text: &str) {
-        self.has_line(text, &[r#""operation":"enqueue""#]).await;
+        let is_it = |line: &str| line.contains(text) && line.contains(r#""operation":"enqueue""#);
+        self.has(text, |transcript| transcript.lines().any(is_it)).await;
     }
 
-    async fn has_line(&self, text: &str, kinds: &[&str]) {
-        within(&format!("{text:?} in a transcript"), async {
-            let is_it = |line: &str| line.contains(text) && kinds.iter().any(|kind| line.contains(kind));
-            while !self.texts().any(|transcript| transcript.lines().any(is_it)) {
+    async fn has(&self, what: &str, is_there: impl Fn(&str) -> bool) {
+        within(&format!("{what:?} in a transcript"), async {
+            while !self.texts().any(|transcript| is_there(&transcript)) {
                 readable(self.changes.as_fd().try_clone_to_owned().expect("a descriptor")).await;
                 let _seen = self.changes.read_events().expect("the watcher can be read");
             }
@@ -67,8 +71,7 @@ impl Transcripts {
     pub(crate) fn last_answer(&self, thread: &str) -> String {
         let transcript = std::fs::read_to_string(self.folder.join(format!("{thread}.jsonl"))).expect("a transcript");
         let mut lines = transcript.lines().rev().map(|line| serde_json::from_str(line).expect("a JSON line"));
-        let line: serde_json::Value =
-            lines.find(|line: &serde_json::Value| line["type"] == "assistant").expect("an answer");
+        let line: Value = lines.find(|line: &Value| line["type"] == "assistant").expect("an answer");
         line["uuid"].as_str().expect("an id").to_owned()
     }
 
@@ -76,4 +79,22 @@ impl Transcripts {
         let entries = std::fs::read_dir(&self.folder).expect("the folder is there");
         entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
     }
+}
+
+/// Whether the newest message is this line, or follows it, and all that came before is there: from there claude goes on.
+fn newest_follows(transcript: &str, is_it: impl Fn(&str) -> bool) -> bool {
+    // The last line may be half written.
+    let messages = transcript.lines().filter_map(|line| Some((line, serde_json::from_str::<Value>(line).ok()?)));
+    let messages: Vec<_> = messages.filter(|(_, message)| message["isSidechain"] == false).collect();
+    let mut newest = messages.last();
+    let mut has_come = false;
+    while let Some((line, message)) = newest {
+        has_come |= is_it(line);
+        let parent = &message["parentUuid"];
+        if parent.is_null() {
+            return has_come;
+        }
+        newest = messages.iter().find(|(_, message)| message["uuid"] == *parent);
+    }
+    false
 }
