@@ -69,6 +69,8 @@ struct LogState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) last: u64,
+    /// Whether anybody waits for the next event.
+    is_awaited: bool,
     pub(super) over: Option<Over>,
 }
 
@@ -269,11 +271,10 @@ impl Writer {
             state.events.push_back(logged.clone());
         }
         self.inner.make_room(&self.log, bytes);
-        let progress = &self.log.progress;
-        progress.send_if_modified(|now| {
-            now.last = last;
-            // Most sessions have nobody to wake, and that takes its time, too.
-            progress.receiver_count() > 0
+        self.log.progress.send_if_modified(|progress| {
+            progress.last = last;
+            // Waking takes its time, though nobody be there, and who is on the way to look need not be woken.
+            std::mem::take(&mut progress.is_awaited)
         });
     }
 }
@@ -327,7 +328,7 @@ impl Log {
         Self {
             key,
             state: Mutex::new(LogState { events: VecDeque::new(), turns: VecDeque::new() }),
-            progress: watch::Sender::new(Progress { last, over: None }),
+            progress: watch::Sender::new(Progress { last, is_awaited: false, over: None }),
             listeners: watch::Sender::new(0),
             slots: Slots::default(),
             raw: RawWanted::default(),
@@ -345,13 +346,19 @@ impl Log {
 
     /// Watches the numbers.
     pub(super) fn progress(&self) -> watch::Receiver<Progress> {
-        let mut receiver = None;
-        // While no number changes: whoever changes one then knows of this, or this sees the new one.
-        self.progress.send_if_modified(|_| {
-            receiver = Some(self.progress.subscribe());
+        self.progress.subscribe()
+    }
+
+    /// Somebody is about to wait for an event behind number `after`, and the next one is to wake them. False when there is one,
+    /// or nothing follows any more.
+    pub(super) fn will_wait(&self, after: u64) -> bool {
+        let mut waits = false;
+        self.progress.send_if_modified(|progress| {
+            waits = progress.last <= after && progress.over.is_none();
+            progress.is_awaited |= waits;
             false
         });
-        receiver.unwrap_or_else(|| self.progress.subscribe())
+        waits
     }
 
     /// One more watches, or one fewer.

@@ -143,7 +143,8 @@ impl Observer {
             if progress.last > self.after {
                 return Some(progress.last);
             }
-            if progress.over.is_some() || self.progress.changed().await.is_err() {
+            let is_over = progress.over.is_some();
+            if is_over || (self.log.will_wait(self.after) && self.progress.changed().await.is_err()) {
                 self.over = true;
                 self.is_put_off = progress.over == Some(Over::PutOff);
             }
