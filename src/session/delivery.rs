@@ -185,7 +185,7 @@ impl Readers {
     /// Waits until the slow reader takes something, and hands over what fits. Never ends while nothing is held.
     pub(super) async fn press(&mut self) {
         let Some(turn) = self.held.front().map(|logged| logged.turn) else { return std::future::pending().await };
-        // A clone, so that this future holds no borrow of the map over its wait.
+        // A clone, so that this future holds no borrow of the list over its wait.
         let room = match self.turn(turn).and_then(|read| read.events.clone()) {
             Some(sender) => sender.reserve_owned().await.ok(),
             None => None,

@@ -5,7 +5,7 @@
 //! cannot be reached the turn is not begun, and claude is left with none: given the same ones again, it would not try them
 //! again. Where the turn is stopped before claude has answered, it is not waited for as long as that: its process is ended.
 
-use super::{Exchange, Pending, Phase, Prepared};
+use super::{Exchange, Pending, Phase};
 use crate::protocol::{ErrorKind, McpServer, McpServers, McpTransport, TurnError};
 use crate::wire::claude::{ControlResponse, McpServerIn, McpSet, Request};
 
@@ -30,8 +30,12 @@ impl Exchange {
 
     /// Whether a turn that was stopped waits for claude to be done with them.
     pub(in crate::driver::claude_stream) fn waits_for_servers(&self) -> bool {
+        self.is_stopped() && self.pending.values().any(|pending| *pending == Pending::Servers)
+    }
+
+    /// Whether the turn that is being prepared was stopped.
+    fn is_stopped(&self) -> bool {
         matches!(&self.phase, Phase::Preparing(prepared) if prepared.cancelled)
-            && self.pending.values().any(|pending| *pending == Pending::Servers)
     }
 
     /// It is not done. The turn ends with its process, or the next one would wait.
@@ -54,11 +58,10 @@ impl Exchange {
             return self.advance();
         };
         self.set_servers(McpServers::default());
+        if self.is_stopped() {
+            return self.cancel_prepared();
+        }
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            stopped @ Phase::Preparing(Prepared { cancelled: true, .. }) => {
-                self.phase = stopped;
-                self.cancel_prepared();
-            }
             Phase::Preparing(prepared) if prepared.wanted.mcp == tried => {
                 let trouble: String = tried.redact(&trouble).chars().take(SAID_MAX).collect();
                 let message = format!(
