@@ -122,7 +122,14 @@ mod tests {
         ] {
             assert!(access.check_door(&headers(&[("host", ours)])).is_ok(), "{ours}");
         }
-        for foreign in ["evil.example", "evil.example:7433", "other.example:1", "192.168.1.2:7433"] {
+        for foreign in [
+            "evil.example",
+            "evil.example:7433",
+            "127.0.0.1.evil.example",
+            "other.example:1",
+            "localhost.evil.example",
+            "192.168.1.2:7433",
+        ] {
             assert!(access.check_door(&headers(&[("host", foreign)])).is_err(), "{foreign}");
         }
         let listening = Access { address: Some([192, 168, 1, 2].into()), ..access.clone() };

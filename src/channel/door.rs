@@ -115,10 +115,19 @@ mod tests {
 
     #[test]
     fn only_this_machine_comes_in() {
-        for ours in ["127.0.0.1:1", "127.0.0.1", "localhost:99", "LOCALHOST", "[::1]:80", "[::1]"] {
+        for ours in ["127.0.0.1:1", "127.9.9.9", "localhost:99", "LOCALHOST", "a.localhost", "[::1]:80", "[::1]"] {
             assert_eq!(status(&[("host", ours)]), None, "{ours}");
         }
-        for foreign in ["evil.example:80", "10.0.0.1", "x@localhost", "localhost@evil.example", "", "a b"] {
+        for foreign in [
+            "evil.example:80",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "localhost.evil.example",
+            "x@localhost",
+            "localhost@evil.example",
+            "",
+            "a b",
+        ] {
             assert_eq!(status(&[("host", foreign)]), Some(StatusCode::FORBIDDEN), "{foreign}");
         }
         assert_eq!(status(&[]), Some(StatusCode::FORBIDDEN));

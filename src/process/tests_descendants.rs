@@ -10,7 +10,7 @@ use super::*;
 
 /// Each takes about 2 ms, some 50 where others want the processor too. Without the second looks of `is_marked`, one in
 /// seven fails.
-const LOOKS: usize = 100;
+const LOOKS: usize = 300;
 
 /// A descendant whose pid the child printed, to be awaited.
 struct Descendant {
