@@ -38,8 +38,8 @@ pub(super) struct World {
     pub(super) granted: bool,
     pub(super) agent: Option<Agent>,
     pub(super) threads: HashSet<ThreadId>,
-    /// Threads in which a call was answered that keeps nothing.
-    pub(super) spent: HashSet<ThreadId>,
+    /// Threads that a call was given which keeps nothing, and the last such call.
+    pub(super) spent: HashMap<ThreadId, TurnId>,
     /// The backend of most turns.
     pub(super) backend: &'static str,
     /// Threads of which an agent said that it has never heard.
@@ -76,7 +76,7 @@ impl World {
             granted: false,
             agent: None,
             threads: HashSet::new(),
-            spent: HashSet::new(),
+            spent: HashMap::new(),
             backend: "one",
             unknown: HashSet::new(),
             recall: None,
@@ -274,12 +274,17 @@ impl World {
                     !job.request.renew || (agent.new && agent.given == 0),
                     "who wants nothing of others gets nothing"
                 );
-                let is_named = job.request.thread.as_ref() == Some(&agent.thread);
-                assert!(is_named || !self.spent.contains(&agent.thread), "what a call said is nobody else's");
+                if let Some(call) = self.spent.get(&agent.thread) {
+                    // Who names the thread after that has it with all that is in it, and so have those behind.
+                    let at = |turn| self.accepted.iter().position(|accepted| accepted == turn);
+                    let since = &self.accepted[at(call).unwrap()..=at(turn).unwrap()];
+                    let names = |turn| self.jobs[turn].request.thread.as_ref() == Some(&agent.thread);
+                    assert!(since.iter().any(names), "what a call said is nobody else's");
+                }
                 if job.request.call.as_ref().is_some_and(|call| !call.keep)
                     && !agent.thread.as_str().starts_with("0000")
                 {
-                    self.spent.insert(agent.thread.clone());
+                    self.spent.insert(agent.thread.clone(), *turn);
                 }
                 let told = input.preface.iter().any(|block| block.contains("<conversation_so_far>"));
                 let kept = self.machine.record().thread.as_ref();
