@@ -130,7 +130,7 @@ struct Counts {
 }
 
 const FULL: Counts = Counts {
-    warm_turns: 120,
+    warm_turns: 240,
     print_runs: 10,
     calls: 30,
     own_turns: 3_000,

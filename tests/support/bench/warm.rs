@@ -21,7 +21,7 @@ const RATIO_MAX: f64 = 1.1;
 /// How many times as long a process per question has to take.
 const PRINT_RATIO_MIN: f64 = 12.0;
 /// How many times the processes are started anew: two claudes that do the same differ by a tenth.
-const PAIRS: usize = 4;
+const PAIRS: usize = 8;
 /// Turns before those that count.
 const WARM_UP: usize = 5;
 /// What is asked.
@@ -32,8 +32,8 @@ pub(crate) fn measure(claude: &Path, turns: usize, runs: usize, report: &mut Rep
     let model = Model::start()?;
     let scratch = Scratch::new(&Agent::Claude { program: claude.to_owned(), model: model.url.clone() })?;
     let (mut through, mut without) = (Times::default(), Times::default());
-    for _ in 0..PAIRS {
-        pair(&scratch, turns / PAIRS, &mut through, &mut without)?;
+    for number in 0..PAIRS {
+        pair(&scratch, number, turns / PAIRS, &mut through, &mut without)?;
     }
 
     let mut print = Times::default();
@@ -56,10 +56,17 @@ pub(crate) fn measure(claude: &Path, turns: usize, runs: usize, report: &mut Rep
     Ok(())
 }
 
-/// One process of each kind, which take turns.
-fn pair(scratch: &Scratch, turns: usize, through: &mut Times, without: &mut Times) -> anyhow::Result<()> {
+/// One process of each kind, which take turns, in a conversation that is new to both: what was said before is sent to the
+/// model again with each turn.
+fn pair(
+    scratch: &Scratch,
+    number: usize,
+    turns: usize,
+    through: &mut Times,
+    without: &mut Times,
+) -> anyhow::Result<()> {
     let daemon = Daemon::start(scratch)?;
-    let mut client = Client::connect(&daemon.address, "bench::warm", TEXT)?;
+    let mut client = Client::connect(&daemon.address, &format!("bench::warm-{number}"), TEXT)?;
     let mut direct = Direct::start(scratch, TEXT)?;
     for _ in 0..WARM_UP {
         client.turn().context(scratch.complaints())?;
