@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{KEY, error_code, requests, tool_results};
-use crate::harness::{Claude, Daemon, Reply, Tools, ask, gone, types, within};
+use crate::harness::{Claude, Daemon, Reply, Stream, Tools, ask, gone, types, within};
 
 on_both!(
     a_tool_of_the_callers_is_called_and_its_key_may_change_with_every_turn,
@@ -12,6 +12,7 @@ on_both!(
     a_server_that_cannot_be_reached_fails_its_turn_and_no_other,
     a_turn_that_waits_for_a_silent_server_can_be_stopped,
     a_first_turn_that_waits_for_a_silent_server_can_be_stopped,
+    a_server_that_fails_when_its_turn_was_stopped_is_nobodys_failure,
 );
 in_terminal!(a_claude_in_a_terminal_takes_none_and_one_that_may_be_either_takes_them_over_stdio);
 
@@ -160,18 +161,41 @@ async fn a_first_turn_that_waits_for_a_silent_server_can_be_stopped(claude: Clau
     drop((held, silent));
 }
 
+async fn a_server_that_fails_when_its_turn_was_stopped_is_nobodys_failure(claude: Claude) {
+    let daemon = Daemon::claude(claude).start().await;
+    let session = daemon.client.session(KEY);
+    session.ask("before").await.text();
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (_stream, held) = met_at(&daemon, &server).await;
+    let fails = async {
+        daemon.logged("interrupting", 1).await;
+        drop((held, server));
+    };
+    tokio::join!(stopped(&daemon), fails);
+    assert_eq!(session.ask("next").await.text(), "You said: next [turn 2]");
+}
+
 /// Begins a turn that offers this server, and stops it as soon as claude has come there; gives claude's connection.
 async fn stopped_at(daemon: &Daemon, silent: &tokio::net::TcpListener) -> tokio::net::TcpStream {
-    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let (_stream, held) = met_at(daemon, silent).await;
+    stopped(daemon).await;
+    held
+}
+
+/// Begins a turn that offers this server, and waits until claude has come there; gives the turn and claude's connection.
+async fn met_at(daemon: &Daemon, server: &tokio::net::TcpListener) -> (Stream, tokio::net::TcpStream) {
+    let url = format!("http://{}/", server.local_addr().unwrap());
     let mut body = offering("held", &json!({"openclaw": {"type": "http", "url": url}}));
     body["stream"] = json!(true);
-    let _stream = daemon.client.session(KEY).stream_body(&body).await;
-    let (held, _) = within("a connection of the agent's", silent.accept()).await.unwrap();
+    let stream = daemon.client.session(KEY).stream_body(&body).await;
+    (stream, within("a connection of the agent's", server.accept()).await.unwrap().0)
+}
+
+async fn stopped(daemon: &Daemon) {
     let mut watch = daemon.client.watch(&format!("/v1/sessions/{KEY}/events")).await;
     let stopped = daemon.client.post(&format!("/v1/sessions/{KEY}/interrupt"), &json!({})).await;
     assert_eq!(stopped.json()["status"], "confirmed", "{stopped:?}");
     assert!(types(&watch.until("turn_interrupted").await).contains(&"turn_interrupted"));
-    held
 }
 
 async fn a_claude_in_a_terminal_takes_none_and_one_that_may_be_either_takes_them_over_stdio(claude: Claude) {
