@@ -62,8 +62,8 @@ pub(super) fn set_up(connection: &Connection, is_new: bool) -> Result<()> {
     // FULL flushes the log with each transaction; NORMAL would lose the last ones with the power.
     connection.execute_batch("PRAGMA synchronous = FULL;")?;
     // 1 MiB of log is moved into the file at a time, and then it is written over from its begin: that is flushed in half the
-    // time that a log takes which grows. With 2 MiB a tenth more turns a second are kept, but whoever comes meanwhile waits
-    // 5 ms instead of 3. One that grew is cut down again.
+    // time that a log takes which grows. With 2 MiB up to a tenth more turns a second are kept, but whoever comes meanwhile
+    // waits some 5 ms instead of 3. One that grew is cut down again.
     connection.query_row("PRAGMA wal_autocheckpoint = 1000", (), |_| Ok(()))?;
     connection.query_row("PRAGMA journal_size_limit = 67108864", (), |_| Ok(()))?;
     Ok(())

@@ -148,7 +148,7 @@ const FULL: Counts = Counts {
     gateway_sessions: 5,
 };
 const QUICK: Counts = Counts {
-    warm_turns: 12,
+    warm_turns: 16,
     print_runs: 3,
     calls: 6,
     own_turns: 300,
